@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ */
+#pragma once
+
+#include "config/errmsg.h"
+#include "dataplane/counters.h"
+#include "dataplane/view.h"
+
+/*
+ * What control sees of the dataplane: workers that run, a view to publish, counters to read. All
+ * functions are for the control thread.
+ */
+struct dataplane;
+
+struct dataplane_config {
+	uint32_t n_workers;
+	unsigned int lcores[MAX_WORKERS]; /* EAL lcore ids, none the main one */
+	bool may_sleep;                   /* workers without frames rest in short steps */
+};
+
+/*
+ * Starts the workers on an empty view. 0; -ENOMEM; -EBUSY: an lcore runs something else; -EINVAL:
+ * an lcore does not exist. Needs rte_eal_init.
+ */
+int dataplane_create(const struct dataplane_config *config, struct dataplane **dp,
+		     struct errmsg *e);
+
+/* Stops the workers and frees everything. NULL is allowed. */
+void dataplane_destroy(struct dataplane *dp);
+
+/*
+ * Makes v what the workers forward by: one atomic store. Returns after the grace period, when no
+ * worker can still use the former view, which is freed. Takes v over. Costs workers nothing; takes
+ * one round of the slowest worker (microseconds).
+ */
+void dataplane_publish(struct dataplane *dp, struct view *v);
+
+/* The published view, for `trace`; valid until the next dataplane_publish. */
+const struct view *dataplane_view(const struct dataplane *dp);
+
+/* Adds up all workers' counters of a port or uplink into *sum (which is cleared first). */
+void dataplane_port_counters(const struct dataplane *dp, uint16_t port, struct counters *sum);
+void dataplane_uplink_counters(const struct dataplane *dp, uint16_t uplink, struct counters *sum);
+
+/* Clears them. Only when the published view has no such port or uplink. */
+void dataplane_clear_port(struct dataplane *dp, uint16_t port);
+void dataplane_clear_uplink(struct dataplane *dp, uint16_t uplink);
+
+struct worker_load {
+	unsigned int lcore;
+	uint64_t busy_cycles; /* TSC cycles since start in rounds that moved frames */
+	uint64_t idle_cycles;
+	uint64_t packets; /* taken in since start */
+};
+
+uint32_t dataplane_workers(const struct dataplane *dp);
+void dataplane_worker_load(const struct dataplane *dp, uint32_t worker, struct worker_load *load);

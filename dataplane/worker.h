@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ */
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <stdatomic.h>
+
+#include "dataplane/counters.h"
+#include "dataplane/forward.h"
+#include "dataplane/view.h"
+
+/*
+ * One worker: one polling thread, run to completion. Internal to dataplane/; control sees
+ * dataplane/dataplane.h.
+ *
+ * Thread-safety: everything here is written by its own worker alone, except what is marked.
+ */
+
+#define BURST 32 /* frames a poll takes; also the room of each output batch */
+#define MAX_POLLS ((MAX_PORTS + MAX_UPLINKS) * MAX_QUEUE_PAIRS)
+
+/* Frames of one burst that go to one port or uplink. */
+struct batch {
+	uint16_t n;
+	struct rte_mbuf *pkts[BURST];
+};
+
+/* A queue that this worker polls. */
+struct poll_state {
+	struct view_poll poll;
+	uint16_t idle_rounds; /* polls in a row that found nothing */
+};
+
+/* The context of the whole dataplane, made by dataplane.c. */
+struct dataplane {
+	_Atomic(struct view *) view; /* control writes, workers read */
+	_Atomic bool stop;           /* control writes, workers read */
+	bool may_sleep;              /* constant once workers run */
+	uint64_t tsc_hz;
+	struct rte_rcu_qsbr *qsbr;
+	uint32_t n_workers;
+	struct worker *workers[MAX_WORKERS];
+};
+
+struct worker {
+	struct dataplane *dp; /* control writes its view and stop, the worker reads */
+	uint32_t id;          /* 0 to MAX_WORKERS - 1; also the QSBR thread id */
+	unsigned int lcore;
+
+	/* Polling: hot queues are looked at in each round, cold ones in turn (dataplane/poll.c). */
+	const struct view *current;
+	uint64_t generation; /* of current; pointers come back after a free, generations do not */
+	uint32_t n_hot;      /* polls[0..n_hot) are hot, the rest cold */
+	uint32_t n_polls;
+	uint32_t next_cold;
+	uint64_t cold_credit; /* cycles times cold queues not yet spent on polling them */
+	struct poll_state polls[MAX_POLLS];
+
+	/* The burst under way. */
+	uint16_t n_touched;          /* ports with something in their batch */
+	uint16_t touched[MAX_PORTS]; /* each once */
+	uint16_t n_free;
+	struct rte_mbuf
+		*free[BURST]; /* frames that nobody takes over: freed when the burst is done */
+	struct batch to_port[MAX_PORTS];
+	struct batch to_wire;
+
+	/* Worker writes, control reads. */
+	uint64_t busy_cycles; /* TSC cycles of rounds that moved frames */
+	uint64_t idle_cycles; /* of rounds that did not, sleep included */
+	uint64_t packets;     /* frames taken in */
+	struct counters ports[MAX_PORTS];
+	struct counters uplinks[MAX_UPLINKS];
+} __rte_cache_aligned;
+
+/* What an lcore runs until dp->stop; arg: its struct worker. dataplane/worker.c */
+int worker_main(void *arg);
+
+/* Polls what is due, elapsed TSC cycles after the last time; returns the frames that came in. */
+uint32_t worker_poll(struct worker *w, uint64_t elapsed);
+/* Takes over the poll list of a new view. dataplane/poll.c */
+void worker_adopt(struct worker *w, const struct view *v);
+
+/* Decides and batches a burst; the frames are the worker's. dataplane/from_wire.c, from_guest.c */
+void from_wire_burst(struct worker *w, uint16_t uplink, struct rte_mbuf **pkts, uint16_t n);
+void from_guest_burst(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
+
+/* Sends the batches of the burst under way, and frees what nobody took. dataplane/output.c */
+void output_flush(struct worker *w, uint16_t uplink);
+
+/* Puts one frame into batches as the verdict says, or frees it and counts why. dataplane/output.c
+ */
+void output_frame(struct worker *w, struct rte_mbuf *m, const struct verdict *verdict,
+		  const struct portset *receivers, struct counters *origin);
