@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * CPUs and hugepages of this machine. Called by main.c before the EAL starts.
+ */
+#include "control/machine.h"
+
+#include <glob.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+
+#define HUGEPAGE_GLOB "/sys/kernel/mm/hugepages/hugepages-*kB/free_hugepages"
+
+uint32_t
+machine_cpus(uint32_t *cpus, uint32_t max)
+{
+	cpu_set_t set;
+	uint32_t n = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 0;
+	for (uint32_t cpu = 0; cpu < CPU_SETSIZE && n < max; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			cpus[n++] = cpu;
+	return n;
+}
+
+static uint64_t
+free_bytes(const char *path)
+{
+	uint64_t pages = 0, kilobytes = 0;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return 0;
+	if (sscanf(path, "/sys/kernel/mm/hugepages/hugepages-%" SCNu64 "kB", &kilobytes) != 1 ||
+	    fscanf(f, "%" SCNu64, &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * kilobytes * 1024;
+}
+
+uint64_t
+machine_free_hugepages(void)
+{
+	uint64_t sum = 0;
+	glob_t paths;
+
+	if (glob(HUGEPAGE_GLOB, 0, NULL, &paths) != 0)
+		return 0;
+	for (size_t i = 0; i < paths.gl_pathc; i++)
+		sum += free_bytes(paths.gl_pathv[i]);
+	globfree(&paths);
+	return sum;
+}

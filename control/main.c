@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * macvswitchd: an init ladder with reverse cleanup, and the event loop between them. The main lcore
+ * is the control thread.
+ */
+#include <bsd/string.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/commands.h"
+#include "control/log.h"
+#include "control/machine.h"
+#include "control/options.h"
+#include "control/port.h"
+#include "control/reload.h"
+#include "control/rpc_server.h"
+#include "control/uplink.h"
+
+#define GUEST_POOL_MBUFS 16383
+#define GUEST_POOL_CACHE 256
+#define FOLLOW_PERIOD_US 100000 /* how often link states are looked at */
+#define SAMPLE_EVERY 10         /* of those periods: a second, for `worker show` */
+
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+struct timers {
+	struct daemon *daemon;
+	struct event *signal[RTE_DIM(signals)];
+	struct event *follow;
+	uint32_t ticks;
+};
+
+static void
+on_signal(evutil_socket_t signo, short what, void *arg)
+{
+	struct daemon *d = arg;
+	json_t *report = NULL;
+	struct errmsg e;
+
+	(void)what;
+	if (signo != SIGHUP) {
+		log_notice("signal %d: stopping", (int)signo);
+		event_base_loopexit(d->base, NULL);
+		return;
+	}
+	if (config_reload(d, &report, &e) != 0)
+		log_error("reload: %s; nothing was changed", e.text);
+	json_decref(report);
+}
+
+static void
+on_follow(evutil_socket_t fd, short what, void *arg)
+{
+	struct timers *t = arg;
+	struct daemon *d = t->daemon;
+
+	(void)fd;
+	(void)what;
+	uplinks_follow(d);
+	daemon_free_retired(d);
+	if (t->ticks++ % SAMPLE_EVERY != 0)
+		return;
+	memcpy(d->loads[1], d->loads[0], sizeof(d->loads[0]));
+	for (uint32_t w = 0; w < dataplane_workers(d->dp); w++)
+		dataplane_worker_load(d->dp, w, &d->loads[0][w]);
+}
+
+static int
+timers_start(struct timers *t, struct daemon *d)
+{
+	const struct timeval period = {.tv_usec = FOLLOW_PERIOD_US};
+
+	t->daemon = d;
+	for (size_t i = 0; i < RTE_DIM(signals); i++) {
+		t->signal[i] = evsignal_new(d->base, signals[i], on_signal, d);
+		if (t->signal[i] == NULL || event_add(t->signal[i], NULL) != 0)
+			return -ENOMEM;
+	}
+	t->follow = event_new(d->base, -1, EV_PERSIST, on_follow, t);
+	return t->follow == NULL || event_add(t->follow, &period) != 0 ? -ENOMEM : 0;
+}
+
+static void
+timers_stop(struct timers *t)
+{
+	for (size_t i = 0; i < RTE_DIM(signals); i++)
+		if (t->signal[i] != NULL)
+			event_free(t->signal[i]);
+	if (t->follow != NULL)
+		event_free(t->follow);
+}
+
+static char **
+build_eal_args(struct daemon *d, const char *program, const struct options *o, struct errmsg *e)
+{
+	uint32_t cpus[CPU_SETSIZE];
+	struct eal_facts facts = {.program = program,
+				  .extra = o->extra,
+				  .free_hugepage_bytes = machine_free_hugepages(),
+				  .cpus = cpus,
+				  .n_cpus = machine_cpus(cpus, CPU_SETSIZE)};
+
+	return eal_args_build(&d->settings, &facts, &d->hugepages, e);
+}
+
+static int
+start_eal(struct daemon *d, const char *program, const struct options *o, struct errmsg *e)
+{
+	char **args = build_eal_args(d, program, o, e);
+	int argc = 0, err;
+
+	if (args == NULL)
+		return -EINVAL;
+	while (args[argc] != NULL)
+		argc++;
+	/* rte_eal_init sets levels from its arguments afterwards, so a user's choice wins. */
+	rte_log_set_level_pattern("lib.vhost*", RTE_LOG_WARNING);
+	err = rte_eal_init(argc, args) < 0 ? -rte_errno : 0;
+	if (err != 0)
+		return err_set(e, err, "DPDK's EAL does not start: %s", rte_strerror(-err));
+	log_notice("memory: %s", d->hugepages
+					 ? "hugepages"
+					 : "no hugepages (none free, or --no-huge was asked for)");
+	/* args stay: the EAL may keep pointers into them. */
+	return 0;
+}
+
+static int
+start_dataplane(struct daemon *d, struct errmsg *e)
+{
+	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP};
+	unsigned int lcore;
+
+	d->guest_pool = rte_pktmbuf_pool_create("guests", GUEST_POOL_MBUFS, GUEST_POOL_CACHE, 0,
+						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (d->guest_pool == NULL)
+		return err_set(e, -ENOMEM,
+			       "no memory for %d buffers: more hugepages, or more of -m in `eal`",
+			       GUEST_POOL_MBUFS);
+	RTE_LCORE_FOREACH_WORKER (lcore) {
+		if (config.n_workers < MAX_WORKERS)
+			config.lcores[config.n_workers++] = lcore;
+	}
+	return dataplane_create(&config, &d->dp, e);
+}
+
+static void
+remove_everything(struct daemon *d)
+{
+	d->stopping = true;
+	for (uint32_t i = 0; i < MAX_PORTS; i++)
+		if (d->ports[i] != NULL)
+			port_del(d, d->ports[i]);
+	for (uint32_t i = 0; i < MAX_UPLINKS; i++)
+		if (d->uplinks[i] != NULL)
+			uplink_del(d, d->uplinks[i], NULL);
+}
+
+/* The ladder: each step is undone in reverse order, whatever failed. */
+static int
+run(struct daemon *d, const struct settings *s, const char *program, const struct options *o,
+    struct errmsg *e)
+{
+	struct timers timers = {0};
+	int err = -ENOMEM;
+
+	err_set(e, err, "out of memory");
+	d->base = event_base_new();
+	if (d->base == NULL)
+		return err;
+	/* First, so that a second instance is told before it takes any device. */
+	err = rpc_server_create(d->base, d->settings.control, d->settings.control_group,
+				commands_dispatch, d, &d->rpc, e);
+	if (err != 0)
+		goto no_rpc;
+	err = start_eal(d, program, o, e);
+	if (err != 0)
+		goto no_eal;
+	err = vhost_mailbox_create(d->base, port_on_guest_event, d, &d->vhost);
+	if (err != 0)
+		goto no_vhost;
+	err = start_dataplane(d, e);
+	if (err != 0)
+		goto no_dataplane;
+	err = timers_start(&timers, d);
+	if (err == 0)
+		err = config_apply(d, s, NULL, e);
+	if (err == 0) {
+		log_notice("ready: control socket %s, %u workers", d->settings.control,
+			   dataplane_workers(d->dp));
+		event_base_dispatch(d->base);
+	}
+	remove_everything(d);
+	timers_stop(&timers);
+no_dataplane:
+	dataplane_destroy(d->dp);
+	daemon_free_retired(d);
+	rte_mempool_free(d->guest_pool);
+	vhost_mailbox_destroy(d->vhost);
+no_vhost:
+	rte_eal_cleanup();
+no_eal:
+	rpc_server_destroy(d->rpc);
+no_rpc:
+	event_base_free(d->base);
+	return err;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	struct settings s;
+	struct options o;
+	struct errmsg e;
+	int status = options_parse(argc, argv, &o);
+	int err;
+
+	if (status >= 0 || d == NULL) {
+		free(d);
+		return status >= 0 ? status : EXIT_FAILURE;
+	}
+	err = config_load(o.config, &s, &e);
+	if (err != 0)
+		goto out;
+	d->settings = s.daemon;
+	if (o.control != NULL)
+		strlcpy(d->settings.control, o.control, sizeof(d->settings.control));
+	if (realpath(o.config, d->config_path) == NULL)
+		strlcpy(d->config_path, o.config, sizeof(d->config_path));
+	if (o.check) {
+		char **args = build_eal_args(d, argv[0], &o, &e);
+
+		err = args == NULL ? -EINVAL : 0;
+		eal_args_free(args);
+		if (err == 0)
+			printf("%s: good: %u uplinks, %u ports\n", o.config, s.n_uplinks,
+			       s.n_ports);
+	} else {
+		err = run(d, &s, argv[0], &o, &e);
+	}
+	settings_free(&s);
+out:
+	if (err != 0)
+		fprintf(stderr, "macvswitchd: %s\n", e.text);
+	free(d);
+	return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * Opens, configures, follows and closes one ethdev. Called on the control thread by uplink.c (NICs)
+ * and port.c (ports of the host's own stack). Features are asked of the driver, never assumed; what
+ * is missing and what replaces it becomes a note that `uplink show` prints.
+ */
+#include "control/nic.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <net/if.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "control/kernel_if.h"
+#include "control/log.h"
+
+#define DESCRIPTORS 1024
+#define POOL_CACHE 256
+#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
+#define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
+#define AF_PACKET_FRAMESZ 2048 /* the driver's default */
+
+void
+nic_note(struct nic *nic, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (nic->n_notes == NIC_NOTES)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(nic->notes[nic->n_notes], NIC_NOTE_SIZE, fmt, ap);
+	va_end(ap);
+	for (uint32_t i = 0; i < nic->n_notes; i++)
+		if (strcmp(nic->notes[i], nic->notes[nic->n_notes]) == 0)
+			return;
+	nic->n_notes++;
+}
+
+/* The value of key in devargs ("a,key=value,b=c") into buf; false: not there. */
+static bool
+devarg_value(const char *devargs, const char *key, char *buf, size_t size)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = strchr(devargs, ','); p != NULL; p = strchr(p, ',')) {
+		p++;
+		if (strncmp(p, key, len) != 0 || p[len] != '=')
+			continue;
+		strlcpy(buf, p + len + 1, size);
+		buf[strcspn(buf, ",")] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* net_af_packet copies through kernel frames of a fixed size and cuts what is longer. 0: no limit.
+ */
+static uint32_t
+af_packet_framesz(const char *devargs)
+{
+	char value[16];
+
+	if (strncmp(devargs, "net_af_packet", strlen("net_af_packet")) != 0 &&
+	    strncmp(devargs, "eth_af_packet", strlen("eth_af_packet")) != 0)
+		return 0;
+	if (!devarg_value(devargs, "framesz", value, sizeof(value)))
+		return AF_PACKET_FRAMESZ;
+	return (uint32_t)strtoul(value, NULL, 10);
+}
+
+static int
+probe(const struct nic_wants *wants, uint16_t *ethdev, struct errmsg *e)
+{
+	struct rte_dev_iterator it;
+	char iface[IFNAMSIZ];
+	char name[RTE_DEV_NAME_MAX_LEN];
+	uint16_t id;
+	int err;
+
+	strlcpy(name, wants->device, sizeof(name));
+	name[strcspn(name, ",")] = '\0';
+	if (devarg_value(wants->device, "iface", iface, sizeof(iface)) &&
+	    strncmp(name, "net_tap", strlen("net_tap")) != 0 && if_nametoindex(iface) == 0)
+		return err_set(e, -ENODEV, "device '%s': there is no network interface '%s'",
+			       wants->device, iface);
+	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
+		return err_set(e, -EBUSY, "device '%s' is in use already", name);
+	err = rte_dev_probe(wants->device);
+	if (err != 0)
+		return err_set(
+			e, -ENODEV,
+			"device '%s' cannot be opened: no such device, or its driver refused "
+			"it (see the daemon's log); accepted: a PCI address bound to a DPDK "
+			"driver, or a vdev such as net_af_packet0,iface=eth1",
+			wants->device);
+	RTE_ETH_FOREACH_MATCHING_DEV(id, wants->device, &it)
+	{
+		rte_eth_iterator_cleanup(&it);
+		*ethdev = id;
+		return 0;
+	}
+	return err_set(e, -ENODEV, "device '%s' is no network device", wants->device);
+}
+
+static uint32_t
+mtu_for(const struct nic_wants *wants, const struct rte_eth_dev_info *info)
+{
+	uint32_t mtu = RTE_ETHER_MTU, kernel_mtu;
+	bool running;
+
+	if (wants->mtu != 0)
+		return wants->mtu;
+	if (info->if_index != 0 && kernel_if_query(info->if_index, &running, &kernel_mtu) == 0)
+		mtu = kernel_mtu;
+	return mtu;
+}
+
+static int
+make_pool(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
+	  struct errmsg *e)
+{
+	uint32_t mbufs = (uint32_t)(nic->rx_queues + nic->tx_queues) * DESCRIPTORS +
+			 wants->workers * (POOL_CACHE * 2) + 512;
+	uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
+	uint32_t framesz = af_packet_framesz(wants->device);
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	/* Without scatter a frame needs one buffer; room for growth up to the usual jumbo sizes is
+	 * only paid for by who asks for it. */
+	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
+		room = RTE_MAX(room, RTE_ALIGN_CEIL(nic->mtu + FRAME_OVERHEAD, 64));
+	room = RTE_MAX(room, framesz);
+	if (room > 8192)
+		mbufs = RTE_MIN(mbufs, 2048U);
+	snprintf(name, sizeof(name), "nic_%u", nic->ethdev);
+	nic->pool =
+		rte_pktmbuf_pool_create(name, mbufs, POOL_CACHE, 0,
+					(uint16_t)(room + RTE_PKTMBUF_HEADROOM), nic->socket_id);
+	if (nic->pool == NULL)
+		return err_set(
+			e, -ENOMEM,
+			"%s: no memory for %u receive buffers of %u bytes: more hugepages, or "
+			"more of -m in `eal`",
+			wants->name, mbufs, room);
+	return 0;
+}
+
+static int
+choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
+	      struct errmsg *e)
+{
+	uint32_t rx = wants->rx_queues;
+
+	if (rx > info->max_rx_queues)
+		return err_set(e, -EINVAL, "%s: queues %u: device '%s' has 1 to %u", wants->name,
+			       rx, wants->device, info->max_rx_queues);
+	if (rx == 0)
+		rx = RTE_MIN(wants->workers, (uint32_t)info->max_rx_queues);
+	nic->rx_queues = (uint16_t)rx;
+	nic->tx_queues = (uint16_t)RTE_MIN(wants->workers, (uint32_t)info->max_tx_queues);
+	if (nic->tx_queues < wants->workers)
+		nic_note(nic,
+			 "the device has %u transmit queues for %u workers: only as many serve it",
+			 nic->tx_queues, wants->workers);
+	return 0;
+}
+
+static int
+set_up_queues(struct nic *nic, struct errmsg *e, const char *name)
+{
+	uint16_t rxd = DESCRIPTORS, txd = DESCRIPTORS;
+	int err = rte_eth_dev_adjust_nb_rx_tx_desc(nic->ethdev, &rxd, &txd);
+
+	for (uint16_t q = 0; err == 0 && q < nic->rx_queues; q++)
+		err = rte_eth_rx_queue_setup(nic->ethdev, q, rxd, (unsigned int)nic->socket_id,
+					     NULL, nic->pool);
+	for (uint16_t q = 0; err == 0 && q < nic->tx_queues; q++)
+		err = rte_eth_tx_queue_setup(nic->ethdev, q, txd, (unsigned int)nic->socket_id,
+					     NULL);
+	if (err == 0)
+		return 0;
+	return err_set(e, err, "%s: the driver refused %u receive and %u transmit queues: %s", name,
+		       nic->rx_queues, nic->tx_queues, rte_strerror(-err));
+}
+
+static int
+configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
+	  struct errmsg *e)
+{
+	struct rte_eth_conf conf = {0};
+	int err;
+
+	conf.rxmode.mtu = RTE_MIN(nic->mtu, (uint32_t)RTE_ETHER_MTU);
+	conf.rxmode.offloads =
+		info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_RSS_HASH);
+	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if (nic->rx_queues > 1 && info->flow_type_rss_offloads != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info->flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+	}
+	if (!(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
+		nic_note(nic,
+			 "the driver sends no chained buffers: frames over %u bytes from "
+			 "guests are lost",
+			 RTE_MBUF_DEFAULT_DATAROOM);
+	err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues, nic->tx_queues, &conf);
+	if (err != 0)
+		return err_set(e, err, "%s: device '%s' refused its configuration: %s", wants->name,
+			       wants->device, rte_strerror(-err));
+	return set_up_queues(nic, e, wants->name);
+}
+
+/* Everything between probe and use; on error the caller detaches. */
+static int
+bring_up(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
+{
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int err = rte_eth_dev_info_get(nic->ethdev, &info);
+
+	if (err != 0)
+		return err_set(e, err, "%s: %s", wants->name, rte_strerror(-err));
+	strlcpy(nic->driver, info.driver_name, sizeof(nic->driver));
+	nic->device = info.device;
+	nic->if_index = info.if_index;
+	nic->max_mac_addrs = info.max_mac_addrs;
+	nic->min_mtu = info.min_mtu;
+	nic->max_mtu =
+		af_packet_framesz(wants->device) != 0
+			? af_packet_framesz(wants->device) - AF_PACKET_HEADROOM - FRAME_OVERHEAD
+			: info.max_mtu;
+	nic->socket_id = RTE_MAX(rte_eth_dev_socket_id(nic->ethdev), 0);
+	nic->mtu = mtu_for(wants, &info);
+	err = choose_queues(nic, wants, &info, e);
+	if (err == 0)
+		err = make_pool(nic, wants, &info, e);
+	if (err == 0)
+		err = configure(nic, wants, &info, e);
+	if (err == 0 && nic->mtu != RTE_ETHER_MTU)
+		err = nic_set_mtu(nic, nic->mtu, e);
+	if (err != 0)
+		return err;
+	err = rte_eth_dev_start(nic->ethdev);
+	if (err != 0)
+		return err_set(e, err, "%s: device '%s' does not start: %s", wants->name,
+			       wants->device, rte_strerror(-err));
+	if (rte_eth_macaddr_get(nic->ethdev, &mac) == 0)
+		memcpy(nic->mac.b, mac.addr_bytes, sizeof(nic->mac.b));
+	nic_follow(nic, wants->mtu == 0);
+	return 0;
+}
+
+int
+nic_open(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
+{
+	struct rte_mempool *pool = NULL;
+	int err;
+
+	memset(nic, 0, sizeof(*nic));
+	nic->ethdev = RTE_MAX_ETHPORTS;
+	err = probe(wants, &nic->ethdev, e);
+	if (err != 0)
+		return err;
+	err = bring_up(nic, wants, e);
+	if (err != 0) {
+		nic_close(nic, &pool);
+		rte_mempool_free(pool); /* nothing was ever received */
+	}
+	return err;
+}
+
+void
+nic_close(struct nic *nic, struct rte_mempool **pool)
+{
+	struct rte_eth_dev_info info;
+
+	*pool = nic->pool;
+	nic->pool = NULL;
+	if (nic->ethdev == RTE_MAX_ETHPORTS)
+		return;
+	if (nic->device == NULL && rte_eth_dev_info_get(nic->ethdev, &info) == 0)
+		nic->device = info.device;
+	rte_eth_dev_stop(nic->ethdev);
+	rte_eth_dev_close(nic->ethdev);
+	if (nic->device != NULL && rte_dev_remove(nic->device) != 0)
+		log_warning("device %s: not detached by its bus", nic->driver);
+	nic->ethdev = RTE_MAX_ETHPORTS;
+}
+
+int
+nic_set_mtu(struct nic *nic, uint32_t mtu, struct errmsg *e)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(nic->pool) - RTE_PKTMBUF_HEADROOM;
+	struct rte_eth_dev_info info;
+	int err;
+
+	if (mtu < nic->min_mtu || mtu > nic->max_mtu)
+		return err_set(e, -EINVAL, "mtu: %u is not accepted; %u to %u with this device%s",
+			       mtu, RTE_MAX(nic->min_mtu, (uint32_t)MIN_MTU), nic->max_mtu,
+			       strcmp(nic->driver, "net_af_packet") == 0
+				       ? " (framesz in its devargs sets the limit)"
+				       : "");
+	if (rte_eth_dev_info_get(nic->ethdev, &info) == 0 && mtu + FRAME_OVERHEAD > room &&
+	    !(info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
+		return err_set(e, -EINVAL,
+			       "mtu: %u is not accepted; up to %u while the uplink runs: the "
+			       "device has no scattered receive, so delete the uplink and add it "
+			       "with this mtu",
+			       mtu, room - FRAME_OVERHEAD);
+	err = rte_eth_dev_set_mtu(nic->ethdev, (uint16_t)mtu);
+	if (err == -EBUSY) {
+		/* Some drivers change it only while stopped; receivers lose what comes meanwhile.
+		 */
+		rte_eth_dev_stop(nic->ethdev);
+		err = rte_eth_dev_set_mtu(nic->ethdev, (uint16_t)mtu);
+		rte_eth_dev_start(nic->ethdev);
+	}
+	/* Drivers over a kernel interface know less of its limits than the kernel does. */
+	if (err != 0 && nic->if_index != 0)
+		err = kernel_if_set_mtu(nic->if_index, mtu);
+	if (err == -ENOTSUP) {
+		nic_note(nic, "the driver sets no MTU: it is kept in software, for frames sent");
+		err = 0;
+	}
+	if (err != 0)
+		return err_set(e, err, "mtu: %u: the driver refused it: %s", mtu,
+			       rte_strerror(-err));
+	nic->mtu = mtu;
+	return 0;
+}
+
+bool
+nic_follow(struct nic *nic, bool follow_mtu)
+{
+	struct rte_eth_link link = {0};
+	bool carrier;
+	uint32_t mtu = nic->mtu, speed;
+	bool changed;
+
+	if (rte_eth_link_get_nowait(nic->ethdev, &link) < 0)
+		link.link_status = RTE_ETH_LINK_UP; /* a driver that cannot say has a link */
+	carrier = link.link_status == RTE_ETH_LINK_UP;
+	speed = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	if (nic->if_index != 0) {
+		if (kernel_if_query(nic->if_index, &carrier, &mtu) == -ENODEV)
+			carrier = false;
+		if (!follow_mtu)
+			mtu = nic->mtu;
+	}
+	changed = carrier != nic->carrier || speed != nic->speed || mtu != nic->mtu;
+	nic->carrier = carrier;
+	nic->speed = speed;
+	nic->mtu = mtu;
+	return changed;
+}
+
+void
+nic_endpoint(const struct nic *nic, uint32_t first, uint32_t workers, struct endpoint *ep)
+{
+	memset(ep, 0, sizeof(*ep));
+	ep->kind = ENDPOINT_ETHDEV;
+	ep->ethdev = nic->ethdev;
+	ep->rx_queues = nic->rx_queues;
+	ep->tx_queues = nic->tx_queues;
+	for (uint32_t w = 0; w < workers; w++)
+		ep->txq[w] = (uint8_t)((w + workers - first % workers) % workers % nic->tx_queues);
+}

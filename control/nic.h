@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ */
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "config/errmsg.h"
+#include "config/settings.h"
+#include "dataplane/endpoint.h"
+
+/*
+ * One DPDK ethdev that the daemon owns: an uplink, or a port of the host's own stack. Opened,
+ * configured and started in one call, followed by a timer, closed. Control thread only.
+ *
+ * A device that lacks a feature is used all the same: what replaces the feature, and why, is a
+ * note.
+ */
+#define NIC_NOTES 8
+#define NIC_NOTE_SIZE 160
+
+struct nic {
+	uint16_t ethdev; /* RTE_MAX_ETHPORTS: not open */
+	char driver[64];
+	struct rte_device *device; /* to detach it again */
+	int socket_id;
+	struct mac_addr mac;
+	uint16_t rx_queues, tx_queues;
+	uint32_t max_mac_addrs;
+	uint32_t mtu; /* bytes of payload in force */
+	uint32_t min_mtu, max_mtu;
+	unsigned int if_index; /* kernel interface behind the driver; 0: none */
+	bool carrier;
+	uint32_t speed;           /* Mbit/s; 0: unknown */
+	struct rte_mempool *pool; /* receive buffers */
+	uint32_t n_notes;
+	char notes[NIC_NOTES][NIC_NOTE_SIZE];
+};
+
+struct nic_wants {
+	const char *name;   /* of the uplink or port, for messages and the pool */
+	const char *device; /* devargs */
+	uint32_t mtu;       /* 0: leave the device's */
+	uint32_t rx_queues; /* 0: one for each worker, where the device has as many */
+	uint32_t workers;   /* tx queues wanted: one for each */
+};
+
+/*
+ * Probes, configures and starts the device. 0 with *nic filled, or a negative errno, nothing left
+ * behind, and *e naming the device: -ENODEV: no such device, or its driver refused it; -EBUSY: in
+ * use here already; -EINVAL: MTU or queues out of the device's range (which the text says);
+ * -ENOMEM.
+ */
+int nic_open(struct nic *nic, const struct nic_wants *wants, struct errmsg *e);
+
+/*
+ * Stops and detaches. No view may have it any more. Its pool is left in *pool, because frames of it
+ * may still wait in another device's transmit ring: free it once rte_mempool_full says so.
+ */
+void nic_close(struct nic *nic, struct rte_mempool **pool);
+
+/* 0; -EINVAL: out of range or too long for the receive buffers; the driver's errno. Old MTU kept.
+ */
+int nic_set_mtu(struct nic *nic, uint32_t mtu, struct errmsg *e);
+
+/* Looks at link and, where follow_mtu, the kernel interface's MTU. true: something changed. */
+bool nic_follow(struct nic *nic, bool follow_mtu);
+
+/* The endpoint as views have it, with each worker's tx queue. first: the worker that has queue 0.
+ */
+void nic_endpoint(const struct nic *nic, uint32_t first, uint32_t workers, struct endpoint *ep);
+
+__attribute__((format(printf, 2, 3))) void nic_note(struct nic *nic, const char *fmt, ...);

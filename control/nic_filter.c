@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * From what the ports want to what the NIC passes. Called on the control thread by publish.c after
+ * each change of the picture. Success codes of drivers prove little (several accept what they
+ * ignore), which is why workers look at every destination again.
+ */
+#include "control/nic_filter.h"
+
+#include <errno.h>
+#include <rte_errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/log.h"
+#include "dataplane/view.h"
+
+static const char *const tier_names[] = {
+	[TIER_OWN] = "mac-filter",
+	[TIER_MAC_FILTER] = "mac-filter",
+	[TIER_ALLMULTICAST] = "allmulticast",
+	[TIER_PROMISCUOUS] = "promiscuous",
+};
+
+const char *
+filter_tier_name(enum filter_tier tier)
+{
+	return tier_names[tier];
+}
+
+static void
+to_ether_addr(uint64_t mac, struct rte_ether_addr *addr)
+{
+	for (int i = 0; i < RTE_ETHER_ADDR_LEN; i++)
+		addr->addr_bytes[i] = (uint8_t)(mac >> (8 * (RTE_ETHER_ADDR_LEN - 1 - i)));
+}
+
+static struct filter_address *
+find(const struct filter_want *want, uint64_t mac)
+{
+	for (uint32_t i = 0; i < want->n; i++)
+		if (want->addresses[i].mac == mac)
+			return &want->addresses[i];
+	return NULL;
+}
+
+int
+nic_filter_want(struct filter_want *want, uint64_t mac, uint16_t port)
+{
+	if (find(want, mac) != NULL)
+		return 0;
+	if (want->n == want->room) {
+		uint32_t room = want->room == 0 ? 64 : want->room * 2;
+		struct filter_address *grown = reallocarray(want->addresses, room, sizeof(*grown));
+
+		if (grown == NULL)
+			return -ENOMEM;
+		want->addresses = grown;
+		want->room = room;
+	}
+	want->addresses[want->n++] = (struct filter_address){.mac = mac, .port = port};
+	return 0;
+}
+
+static bool
+is_programmed(const struct nic_filter *f, uint64_t mac)
+{
+	for (uint32_t i = 0; i < f->n_programmed; i++)
+		if (f->programmed[i] == mac)
+			return true;
+	return false;
+}
+
+/* Puts one unicast address into the device's table. NULL: it is there; else why it is not. */
+static const char *
+program(struct nic_filter *f, struct nic *nic, uint64_t mac)
+{
+	struct rte_ether_addr addr;
+	uint64_t *grown;
+	int err;
+
+	if (is_programmed(f, mac))
+		return NULL;
+	/* The device's own address takes one place. */
+	if (nic->max_mac_addrs <= 1)
+		return "the driver has no table of further addresses";
+	if (f->n_programmed + 1 >= nic->max_mac_addrs)
+		return "the device's address table is full";
+	grown = reallocarray(f->programmed, f->n_programmed + 1, sizeof(*grown));
+	if (grown == NULL)
+		return "out of memory";
+	f->programmed = grown;
+	to_ether_addr(mac, &addr);
+	err = rte_eth_dev_mac_addr_add(nic->ethdev, &addr, 0);
+	if (err == -ENOTSUP)
+		return "the driver has no table of further addresses";
+	if (err == -ENOSPC)
+		return "the device's address table is full";
+	if (err != 0)
+		return "the driver refused the address";
+	f->programmed[f->n_programmed++] = mac;
+	return NULL;
+}
+
+/* Takes addresses that nobody wants any more out of the device's table. */
+static void
+unprogram_stale(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
+{
+	for (uint32_t i = 0; i < f->n_programmed;) {
+		struct rte_ether_addr addr;
+
+		if (find(want, f->programmed[i]) != NULL) {
+			i++;
+			continue;
+		}
+		to_ether_addr(f->programmed[i], &addr);
+		if (rte_eth_dev_mac_addr_remove(nic->ethdev, &addr) != 0)
+			log_warning("ethdev %u: an address could not be removed", nic->ethdev);
+		f->programmed[i] = f->programmed[--f->n_programmed];
+	}
+}
+
+static void
+set_promiscuous(struct nic_filter *f, struct nic *nic, const char *why)
+{
+	int err;
+
+	if (why != NULL && !f->promiscuous) {
+		err = rte_eth_promiscuous_enable(nic->ethdev);
+		if (err == -ENOTSUP)
+			nic_note(nic, "the driver has no promiscuous mode: what it passes without "
+				      "is what ports get");
+		else if (err != 0)
+			nic_note(nic, "promiscuous mode was refused: %s", rte_strerror(-err));
+		f->promiscuous = err == 0;
+	} else if (why == NULL && f->promiscuous) {
+		f->promiscuous = rte_eth_promiscuous_disable(nic->ethdev) != 0;
+	}
+	f->promiscuous_why = why;
+}
+
+/* Returns 0, or why the device cannot open itself to all multicast. */
+static int
+set_allmulticast(struct nic_filter *f, struct nic *nic, const char *why)
+{
+	int err = 0;
+
+	if (why != NULL && !f->allmulticast)
+		err = rte_eth_allmulticast_enable(nic->ethdev);
+	else if (why == NULL && f->allmulticast)
+		rte_eth_allmulticast_disable(nic->ethdev);
+	f->allmulticast = why != NULL && err == 0;
+	f->allmulticast_why = f->allmulticast ? why : NULL;
+	return err;
+}
+
+/* Hands the multicast list to the device. NULL, or why it has not got it. */
+static const char *
+program_multicast(struct nic *nic, const struct filter_want *want)
+{
+	struct rte_ether_addr *list = calloc(want->n + 1, sizeof(*list));
+	uint32_t n = 0;
+	int err;
+
+	if (list == NULL)
+		return "out of memory";
+	for (uint32_t i = 0; i < want->n; i++)
+		if (want->addresses[i].mac & MAC_MULTICAST_BIT)
+			to_ether_addr(want->addresses[i].mac, &list[n++]);
+	err = rte_eth_dev_set_mc_addr_list(nic->ethdev, list, n);
+	free(list);
+	if (err == 0)
+		return NULL;
+	if (n == 0)
+		return NULL; /* nothing is wanted: a driver without a list is no reason to open it
+			      */
+	return err == -ENOSPC ? "the device's multicast list is full"
+			      : "the driver has no multicast list";
+}
+
+/* Unicast first into the table; returns why promiscuous mode is needed, or NULL. */
+static const char *
+apply_unicast(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
+{
+	uint64_t own = mac_to_u64(&nic->mac);
+	const char *promiscuous = NULL;
+
+	for (uint32_t i = 0; i < want->n; i++) {
+		struct filter_address *a = &want->addresses[i];
+
+		if (a->mac & MAC_MULTICAST_BIT)
+			continue;
+		if (a->mac == own) {
+			a->tier = TIER_OWN;
+			a->why = "the device's own address";
+			continue;
+		}
+		a->why = program(f, nic, a->mac);
+		a->tier = a->why == NULL ? TIER_MAC_FILTER : TIER_PROMISCUOUS;
+		if (a->why == NULL)
+			a->why = "in the device's address table";
+		else
+			promiscuous = a->why;
+	}
+	return promiscuous;
+}
+
+static void
+mark_multicast(struct filter_want *want, enum filter_tier tier, const char *why)
+{
+	for (uint32_t i = 0; i < want->n; i++) {
+		struct filter_address *a = &want->addresses[i];
+
+		if ((a->mac & MAC_MULTICAST_BIT) == 0)
+			continue;
+		a->tier = tier;
+		a->why = why;
+	}
+}
+
+/* Multicast: list, else allmulticast, else *promiscuous gets the reason. */
+static void
+apply_multicast(struct nic_filter *f, struct nic *nic, struct filter_want *want,
+		const char **promiscuous)
+{
+	const char *no_list = program_multicast(nic, want);
+	const char *why = no_list;
+
+	if (no_list == NULL)
+		mark_multicast(want, TIER_MAC_FILTER, "in the device's multicast list");
+	else
+		mark_multicast(want, TIER_ALLMULTICAST, no_list);
+	if (want->allmulticast)
+		why = "a port asks for all multicast";
+	if (set_allmulticast(f, nic, why) == 0)
+		return;
+	if (*promiscuous == NULL)
+		*promiscuous = "the driver has neither a multicast list nor an allmulticast mode";
+	if (no_list != NULL)
+		mark_multicast(want, TIER_PROMISCUOUS,
+			       "the driver has neither a multicast list nor an allmulticast mode");
+}
+
+void
+nic_filter_apply(struct nic_filter *f, struct nic *nic, struct filter_want *want)
+{
+	const char *promiscuous;
+
+	/* Room first: a stale address may sit where a new one fits. Those that stay, stay. */
+	unprogram_stale(f, nic, want);
+	promiscuous = apply_unicast(f, nic, want);
+	if (want->promiscuous)
+		promiscuous = "a port is promiscuous or passthru";
+	if (promiscuous != NULL)
+		set_promiscuous(f, nic, promiscuous); /* open before the multicast list changes */
+	apply_multicast(f, nic, want, &promiscuous);
+	set_promiscuous(f, nic, promiscuous);
+	free(f->now.addresses);
+	f->now = *want;
+	memset(want, 0, sizeof(*want));
+}
+
+void
+nic_filter_free(struct nic_filter *f)
+{
+	free(f->now.addresses);
+	free(f->programmed);
+	memset(f, 0, sizeof(*f));
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * A port's life: added with a socket or a device, changed while frames flow, up and down with its
+ * guest, removed. Control thread: called by the commands, the reload, and the vhost mailbox.
+ *
+ * Who may still hold a port at removal, and why each ends: the workers (publish without it returns
+ * after the grace period), a vhost callback that waits (vhost_unregister releases it), frames of a
+ * device's buffers in the NIC's transmit ring (daemon_retire_pool waits for them).
+ */
+#include "control/port.h"
+
+#include <errno.h>
+#include <rte_ethdev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/keys.h"
+#include "control/log.h"
+#include "control/port_mac.h"
+#include "control/publish.h"
+
+static int
+free_index(const struct daemon *d)
+{
+	for (int i = 0; i < MAX_PORTS; i++)
+		if (d->ports[i] == NULL)
+			return i;
+	return -ENOSPC;
+}
+
+/* All rules for s beside the other ports and on its uplink. */
+static int
+check(const struct daemon *d, const struct uplink *u, const struct port_settings *s,
+      struct errmsg *e)
+{
+	struct settings snapshot;
+	int err = daemon_snapshot(d, &snapshot);
+
+	if (err != 0)
+		return err_set(e, err, "out of memory");
+	err = port_settings_check(&snapshot, s, e);
+	settings_free(&snapshot);
+	if (err != 0)
+		return err;
+	return port_mac_check(u, s, e);
+}
+
+static int
+open_device(const struct daemon *d, struct port *p, struct errmsg *e)
+{
+	struct nic_wants wants = {.name = p->settings.name,
+				  .device = p->settings.device,
+				  .mtu = p->uplink->nic.mtu,
+				  .rx_queues = p->settings.queues,
+				  .workers = dataplane_workers(d->dp)};
+	struct rte_mempool *pool;
+	struct rte_ether_addr mac;
+	int err = nic_open(&p->nic, &wants, e);
+
+	if (err != 0)
+		return err;
+	if (p->nic.tx_queues < p->uplink->workers) {
+		err = err_set(e, -EINVAL,
+			      "port %s: device '%s' has %u transmit queues, but %u workers serve "
+			      "uplink %s",
+			      p->settings.name, p->settings.device, p->nic.tx_queues,
+			      p->uplink->workers, p->uplink->settings.name);
+		nic_close(&p->nic, &pool);
+		rte_mempool_free(pool);
+		return err;
+	}
+	memcpy(mac.addr_bytes, p->settings.mac.b, sizeof(mac.addr_bytes));
+	if (rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac) != 0)
+		nic_note(&p->nic,
+			 "the driver does not set the interface's address: do it yourself");
+	return 0;
+}
+
+static void
+close_endpoint(struct daemon *d, struct port *p)
+{
+	struct rte_mempool *pool;
+
+	if (port_is_vhost(p)) {
+		vhost_unregister(d->vhost, p->settings.socket);
+		return;
+	}
+	nic_close(&p->nic, &pool);
+	daemon_retire_pool(d, pool);
+}
+
+static json_t *
+port_facts(const struct port *p)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	return json_pack("{s:s, s:s, s:s}", "uplink", p->settings.uplink, "mode",
+			 mode_name(p->settings.mode), "mac", mac_format(&p->settings.mac, mac));
+}
+
+int
+port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
+{
+	struct uplink *u = daemon_find_uplink(d, s->uplink);
+	int index = free_index(d);
+	struct port *p;
+	int err;
+
+	if (daemon_find_port(d, s->name) != NULL)
+		return err_set(e, -EEXIST, "port %s exists already", s->name);
+	if (u == NULL)
+		return err_set(e, -ENOENT, "port %s: there is no uplink '%s'", s->name, s->uplink);
+	if (index < 0)
+		return err_set(e, index, "port %s: there are %u ports already, the most possible",
+			       s->name, MAX_PORTS);
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return err_set(e, -ENOMEM, "port %s: out of memory", s->name);
+	p->settings = *s;
+	p->index = (uint16_t)index;
+	p->uplink = u;
+	p->guest.vid = -1;
+	port_mac_choose(d, u, &p->settings);
+	err = check(d, u, &p->settings, e);
+	if (err == 0)
+		err = port_is_vhost(p) ? vhost_register(d->vhost, &p->settings, e)
+				       : open_device(d, p, e);
+	if (err != 0) {
+		free(p);
+		return err;
+	}
+	d->ports[index] = p;
+	if (publish(d) != 0) {
+		port_del(d, p);
+		return err_set(e, -ENOMEM, "port %s: out of memory", s->name);
+	}
+	log_info("port %s: added to uplink %s, mode %s", s->name, s->uplink, mode_name(s->mode));
+	daemon_event(d, "port.added", s->name, port_facts(p));
+	return 0;
+}
+
+static int
+check_mode_change(const struct port *p, const struct port_settings *s, struct errmsg *e)
+{
+	if (p->settings.mode == s->mode ||
+	    (p->settings.mode != MODE_PASSTHRU && s->mode != MODE_PASSTHRU))
+		return 0;
+	return err_set(e, -EPERM,
+		       "port %s: mode: a running port does not change from or to passthru; delete "
+		       "it and add it in mode %s",
+		       s->name, mode_name(s->mode));
+}
+
+int
+port_set(struct daemon *d, struct port *p, const struct port_settings *s, struct errmsg *e)
+{
+	struct port_settings old = p->settings;
+	struct port_settings wanted = *s;
+	struct rte_ether_addr mac;
+	int err = check_mode_change(p, s, e);
+
+	port_mac_choose(d, p->uplink, &wanted);
+	if (err == 0)
+		err = check(d, p->uplink, &wanted, e);
+	if (err != 0)
+		return err;
+	p->settings = wanted;
+	err = publish(d);
+	if (err != 0) {
+		p->settings = old;
+		return err_set(e, err, "port %s: out of memory", s->name);
+	}
+	if (!port_is_vhost(p) && memcmp(&old.mac, &wanted.mac, sizeof(old.mac)) != 0) {
+		memcpy(mac.addr_bytes, wanted.mac.b, sizeof(mac.addr_bytes));
+		rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac);
+	}
+	daemon_event(d, "port.changed", p->settings.name, port_facts(p));
+	return 0;
+}
+
+void
+port_del(struct daemon *d, struct port *p)
+{
+	struct counters last;
+
+	p->state = PORT_DRAINING;
+	d->ports[p->index] = NULL;
+	if (publish(d) != 0) {
+		/* The view still has it: keep the slot, and the memory, rather than crash a worker.
+		 */
+		d->ports[p->index] = p;
+		log_error("port %s: out of memory while removing it", p->settings.name);
+		return;
+	}
+	close_endpoint(d, p);
+	dataplane_port_counters(d->dp, p->index, &last);
+	counters_add(&p->uplink->removed_ports, &last);
+	dataplane_clear_port(d->dp, p->index);
+	log_info("port %s: removed", p->settings.name);
+	daemon_event(d, "port.removed", p->settings.name, NULL);
+	free(p);
+}
+
+static struct port *
+find_by_socket(const struct daemon *d, const char *path)
+{
+	for (uint32_t i = 0; i < MAX_PORTS; i++)
+		if (d->ports[i] != NULL && strcmp(d->ports[i]->settings.socket, path) == 0)
+			return d->ports[i];
+	return NULL;
+}
+
+/* How many queue pairs, from the first on, have both rings enabled. */
+static uint16_t
+usable_pairs(const struct guest *g)
+{
+	uint16_t n = 0;
+
+	while (n < MAX_QUEUE_PAIRS && (g->rings >> (2 * n) & 3) == 3)
+		n++;
+	return n;
+}
+
+/* Brings state, view and the guest's kicks in line with what is known of the guest now. */
+static void
+settle(struct daemon *d, struct port *p)
+{
+	struct guest *g = &p->guest;
+	uint16_t pairs = g->running ? usable_pairs(g) : 0;
+	bool was_up = p->state == PORT_READY;
+	bool same_view = pairs == g->pairs;
+
+	g->pairs = pairs;
+	p->state = pairs > 0 ? PORT_READY : g->vid >= 0 ? PORT_CONNECTED : PORT_CONFIGURED;
+	if (same_view)
+		return;
+	for (; g->quiet_rings < 2 * pairs; g->quiet_rings++)
+		vhost_disable_kicks(g->vid, g->quiet_rings);
+	if (pairs > p->settings.queues)
+		log_warning("port %s: the guest uses %u queue pairs, more than its queues = %u",
+			    p->settings.name, pairs, p->settings.queues);
+	if (publish(d) != 0)
+		log_error("port %s: out of memory: the guest's state is not in effect",
+			  p->settings.name);
+	if (was_up == (p->state == PORT_READY))
+		return;
+	log_info("port %s: guest %s", p->settings.name, was_up ? "down" : "up");
+	daemon_event(d, was_up ? "port.down" : "port.up", p->settings.name, port_facts(p));
+}
+
+void
+port_on_guest_event(void *ctx, const struct guest_event *event)
+{
+	struct daemon *d = ctx;
+	struct port *p = find_by_socket(d, event->path);
+	struct guest *g;
+
+	if (p == NULL)
+		return; /* removed meanwhile */
+	g = &p->guest;
+	switch (event->kind) {
+	case GUEST_CONNECTED:
+		*g = (struct guest){.vid = event->vid};
+		p->state = PORT_CONNECTED;
+		break;
+	case GUEST_READY:
+		g->vid = event->vid;
+		g->running = true;
+		break;
+	case GUEST_RING:
+		if (event->ring >= 2 * MAX_QUEUE_PAIRS)
+			break;
+		g->rings &= ~(UINT32_C(1) << event->ring);
+		g->rings |= (uint32_t)event->enabled << event->ring;
+		if (!event->enabled)
+			g->quiet_rings = RTE_MIN(g->quiet_rings, event->ring);
+		break;
+	case GUEST_GONE:
+		g->running = false;
+		g->quiet_rings = 0;
+		break;
+	case GUEST_DISCONNECTED:
+		*g = (struct guest){.vid = -1, .pairs = g->pairs};
+		break;
+	}
+	settle(d, p);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * Applies a configuration as a difference, all or nothing, and writes the running one back. Called
+ * on the control thread at start, by SIGHUP, and by `macvctl config`.
+ */
+#include "control/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/keys.h"
+#include "control/log.h"
+#include "control/port.h"
+#include "control/uplink.h"
+
+enum change { UNCHANGED, CHANGED, RECREATED };
+
+/* How far two objects of a section differ, key by key. */
+static enum change
+compare(enum section section, const void *a, const void *b)
+{
+	enum change change = UNCHANGED;
+	char *va = malloc(2 * TEXT_SIZE), *vb = malloc(2 * TEXT_SIZE);
+
+	for (const struct key *k = section_keys(section);
+	     va != NULL && vb != NULL && k->name != NULL; k++) {
+		key_get(k, a, va, 2 * TEXT_SIZE);
+		key_get(k, b, vb, 2 * TEXT_SIZE);
+		if (strcmp(va, vb) == 0)
+			continue;
+		if (k->when == KEY_ADD_ONLY) {
+			change = RECREATED;
+			break;
+		}
+		change = CHANGED;
+	}
+	free(va);
+	free(vb);
+	return change;
+}
+
+/* As in the file, but with what was generated filled in, so that it does not count as a change. */
+static struct port_settings
+as_running(const struct daemon *d, const struct port_settings *wanted)
+{
+	const struct port *p = daemon_find_port(d, wanted->name);
+	struct port_settings s = *wanted;
+
+	if (p != NULL && mac_is_zero(&s.mac))
+		s.mac = p->settings.mac;
+	return s;
+}
+
+static enum change
+port_change(const struct daemon *d, const struct port *p, const struct settings *s)
+{
+	const struct port_settings *wanted = settings_find_port(s, p->settings.name);
+	enum change change;
+	struct port_settings full;
+
+	if (wanted == NULL)
+		return RECREATED;
+	full = as_running(d, wanted);
+	change = compare(SECTION_PORT, &p->settings, &full);
+	/* Passthru is not left or entered while a port runs. */
+	if (change == CHANGED && p->settings.mode != full.mode &&
+	    (p->settings.mode == MODE_PASSTHRU || full.mode == MODE_PASSTHRU))
+		change = RECREATED;
+	return change;
+}
+
+static enum change
+uplink_change(const struct uplink *u, const struct settings *s)
+{
+	const struct uplink_settings *wanted = settings_find_uplink(s, u->settings.name);
+
+	return wanted == NULL ? RECREATED : compare(SECTION_UPLINK, &u->settings, wanted);
+}
+
+static void
+report_add(json_t *report, const char *list, const char *kind, const char *name)
+{
+	if (report != NULL)
+		json_array_append_new(json_object_get(report, list),
+				      json_sprintf("%s %s", kind, name));
+}
+
+/* Ports go first, then the uplinks that nobody needs any more or that change their nature. */
+static int
+remove_old(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < MAX_PORTS; i++) {
+		struct port *p = d->ports[i];
+
+		if (p == NULL ||
+		    (port_change(d, p, s) != RECREATED && uplink_change(p->uplink, s) != RECREATED))
+			continue;
+		if (settings_find_port(s, p->settings.name) == NULL)
+			report_add(report, "removed", "port", p->settings.name);
+		port_del(d, p);
+	}
+	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++) {
+		struct uplink *u = d->uplinks[i];
+
+		if (u == NULL || uplink_change(u, s) != RECREATED)
+			continue;
+		if (settings_find_uplink(s, u->settings.name) == NULL)
+			report_add(report, "removed", "uplink", u->settings.name);
+		err = uplink_del(d, u, e);
+	}
+	return err;
+}
+
+static int
+bring_uplinks(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->n_uplinks && err == 0; i++) {
+		const struct uplink_settings *wanted = &s->uplinks[i];
+		struct uplink *u = daemon_find_uplink(d, wanted->name);
+
+		if (u == NULL) {
+			err = uplink_add(d, wanted, e);
+			report_add(report, "added", "uplink", wanted->name);
+		} else if (uplink_change(u, s) != UNCHANGED) {
+			err = uplink_set(d, u, wanted, e);
+			report_add(report, "changed", "uplink", wanted->name);
+		}
+	}
+	return err;
+}
+
+/*
+ * Changes of running ports first, then new ones. Two ports may swap their addresses: the one that
+ * stands in the other's way is refused at first, so rounds go on as long as one gets through.
+ */
+static int
+change_ports(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	bool progress = true;
+	int err = 0;
+
+	while (progress) {
+		progress = false;
+		err = 0;
+		for (uint32_t i = 0; i < s->n_ports; i++) {
+			struct port_settings wanted = as_running(d, &s->ports[i]);
+			struct port *p = daemon_find_port(d, wanted.name);
+			int ret;
+
+			if (p == NULL || port_change(d, p, s) == UNCHANGED)
+				continue;
+			ret = port_set(d, p, &wanted, e);
+			if (ret == 0) {
+				progress = true;
+				report_add(report, "changed", "port", wanted.name);
+			} else {
+				err = ret;
+			}
+		}
+	}
+	return err;
+}
+
+static int
+add_ports(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->n_ports && err == 0; i++) {
+		if (daemon_find_port(d, s->ports[i].name) != NULL)
+			continue;
+		err = port_add(d, &s->ports[i], e);
+		report_add(report, "added", "port", s->ports[i].name);
+	}
+	return err;
+}
+
+static int
+apply_steps(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	int err = remove_old(d, s, report, e);
+
+	if (err == 0)
+		err = bring_uplinks(d, s, report, e);
+	if (err == 0)
+		err = change_ports(d, s, report, e);
+	if (err == 0)
+		err = add_ports(d, s, report, e);
+	return err;
+}
+
+int
+config_apply(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	struct errmsg undo_error;
+	struct settings before;
+	int err = daemon_snapshot(d, &before);
+
+	if (err != 0)
+		return err_set(e, err, "out of memory");
+	err = apply_steps(d, s, report, e);
+	if (err != 0 && apply_steps(d, &before, NULL, &undo_error) != 0)
+		log_error("the former configuration could not be restored: %s", undo_error.text);
+	settings_free(&before);
+	return err;
+}
+
+/* Daemon keys need a restart: said, not ignored. */
+static void
+note_daemon_keys(const struct daemon *d, const struct settings *s, json_t *notes)
+{
+	char *old = malloc(2 * TEXT_SIZE), *new = malloc(2 * TEXT_SIZE);
+
+	for (const struct key *k = section_keys(SECTION_DAEMON);
+	     old != NULL && new != NULL && k->name != NULL; k++) {
+		key_get(k, &d->settings, old, 2 * TEXT_SIZE);
+		key_get(k, &s->daemon, new, 2 * TEXT_SIZE);
+		if (strcmp(old, new) != 0)
+			json_array_append_new(
+				notes,
+				json_sprintf("[daemon] %s changed: takes a restart", k->name));
+	}
+	free(old);
+	free(new);
+}
+
+int
+config_reload(struct daemon *d, json_t **result, struct errmsg *e)
+{
+	json_t *report;
+	struct settings s;
+	int err = config_load(d->config_path, &s, e);
+
+	if (err != 0)
+		return err;
+	report = json_pack("{s:[], s:[], s:[], s:[]}", "added", "changed", "removed", "notes");
+	note_daemon_keys(d, &s, json_object_get(report, "notes"));
+	err = config_apply(d, &s, report, e);
+	settings_free(&s);
+	if (err != 0) {
+		json_decref(report);
+		return err;
+	}
+	log_notice("configuration reloaded from %s", d->config_path);
+	daemon_event(d, "config.reloaded", d->config_path, json_incref(report));
+	*result = report;
+	return 0;
+}
+
+int
+config_write(const struct daemon *d, const char *path, struct errmsg *e)
+{
+	struct settings s;
+	int err = daemon_snapshot(d, &s);
+
+	if (err != 0)
+		return err_set(e, err, "out of memory");
+	err = config_save(path, &s, e);
+	settings_free(&s);
+	return err;
+}
+
+int
+config_text(const struct daemon *d, json_t **result, struct errmsg *e)
+{
+	struct settings s;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f;
+	int err = daemon_snapshot(d, &s);
+
+	if (err != 0)
+		return err_set(e, err, "out of memory");
+	f = open_memstream(&text, &size);
+	err = f == NULL ? err_set(e, -ENOMEM, "out of memory") : config_print(f, &s, e);
+	if (f != NULL)
+		fclose(f);
+	if (err == 0)
+		*result = json_pack("{s:s, s:s}", "text", text, "file", d->config_path);
+	free(text);
+	settings_free(&s);
+	return err;
+}

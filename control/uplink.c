@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 macvswitch authors
+ *
+ * Adds, changes, follows and removes uplinks while frames flow. Called on the control thread by the
+ * commands, by the configuration's reload, and by the timer.
+ */
+#include "control/uplink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/log.h"
+#include "control/publish.h"
+
+static int
+free_index(const struct daemon *d)
+{
+	for (int i = 0; i < MAX_UPLINKS; i++)
+		if (d->uplinks[i] == NULL)
+			return i;
+	return -ENOSPC;
+}
+
+static int
+check(const struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
+{
+	struct settings snapshot;
+	int err = daemon_snapshot(d, &snapshot);
+
+	if (err != 0)
+		return err_set(e, err, "out of memory");
+	err = uplink_settings_check(&snapshot, s, e);
+	settings_free(&snapshot);
+	return err;
+}
+
+/* Takes the uplink out of everything and frees it; the view must be without ports of it. */
+static void
+discard(struct daemon *d, struct uplink *u)
+{
+	struct rte_mempool *pool;
+
+	d->uplinks[u->index] = NULL;
+	if (publish(d) != 0)
+		log_error("uplink %s: out of memory while removing it", u->settings.name);
+	nic_close(&u->nic, &pool);
+	daemon_retire_pool(d, pool);
+	dataplane_clear_uplink(d->dp, u->index);
+	nic_filter_free(&u->filter);
+	free(u);
+}
+
+int
+uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
+{
+	struct nic_wants wants = {.name = s->name,
+				  .device = s->device,
+				  .mtu = s->mtu,
+				  .rx_queues = s->queues,
+				  .workers = dataplane_workers(d->dp)};
+	struct uplink *u;
+	int index = free_index(d);
+	int err;
+
+	if (daemon_find_uplink(d, s->name) != NULL)
+		return err_set(e, -EEXIST, "uplink %s exists already", s->name);
+	if (index < 0)
+		return err_set(e, index,
+			       "uplink %s: there are %u uplinks already, the most possible",
+			       s->name, MAX_UPLINKS);
+	err = check(d, s, e);
+	if (err != 0)
+		return err;
+	u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		return err_set(e, -ENOMEM, "uplink %s: out of memory", s->name);
+	u->settings = *s;
+	u->index = (uint16_t)index;
+	err = nic_open(&u->nic, &wants, e);
+	if (err != 0) {
+		free(u);
+		return err;
+	}
+	u->first_worker = (uint32_t)index % wants.workers;
+	u->workers = u->nic.tx_queues;
+	d->uplinks[index] = u;
+	err = publish(d);
+	if (err != 0) {
+		discard(d, u);
+		return err_set(e, err, "uplink %s: out of memory", s->name);
+	}
+	log_info("uplink %s: %s, driver %s, mtu %u, %u receive and %u transmit queues", s->name,
+		 s->device, u->nic.driver, u->nic.mtu, u->nic.rx_queues, u->nic.tx_queues);
+	daemon_event(d, "uplink.added", s->name, NULL);
+	return 0;
+}
+
+int
+uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, struct errmsg *e)
+{
+	struct uplink_settings old = u->settings;
+	uint32_t old_mtu = u->nic.mtu;
+	int err = 0;
+
+	if (s->mtu != 0 && s->mtu != u->nic.mtu)
+		err = nic_set_mtu(&u->nic, s->mtu, e);
+	if (err != 0)
+		return err;
+	u->settings.mtu = s->mtu;
+	u->settings.hairpin = s->hairpin;
+	err = publish(d);
+	if (err != 0) {
+		u->settings = old;
+		nic_set_mtu(&u->nic, old_mtu, NULL);
+		return err_set(e, err, "uplink %s: out of memory", s->name);
+	}
+	daemon_event(d, "uplink.changed", s->name, NULL);
+	return 0;
+}
+
+int
+uplink_del(struct daemon *d, struct uplink *u, struct errmsg *e)
+{
+	const char *first = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < MAX_PORTS; i++) {
+		if (d->ports[i] == NULL || d->ports[i]->uplink != u)
+			continue;
+		if (n++ == 0)
+			first = d->ports[i]->settings.name;
+	}
+	if (n > 1)
+		return err_set(e, -EBUSY,
+			       "uplink %s has %u ports (%s and others): delete them first",
+			       u->settings.name, n, first);
+	if (n == 1)
+		return err_set(e, -EBUSY, "uplink %s has port %s: delete it first",
+			       u->settings.name, first);
+	log_info("uplink %s: removed", u->settings.name);
+	daemon_event(d, "uplink.removed", u->settings.name, NULL);
+	discard(d, u);
+	return 0;
+}
+
+static bool
+follow(struct daemon *d, struct nic *nic, bool follow_mtu, const char *kind, const char *name)
+{
+	bool carrier = nic->carrier;
+	char event[32];
+
+	if (!nic_follow(nic, follow_mtu))
+		return false;
+	if (carrier != nic->carrier) {
+		log_notice("%s %s: link %s", kind, name, nic->carrier ? "up" : "down");
+		snprintf(event, sizeof(event), "%s.%s", kind, nic->carrier ? "up" : "down");
+	} else {
+		snprintf(event, sizeof(event), "%s.changed", kind);
+	}
+	daemon_event(d, event, name, json_pack("{s:i}", "mtu", (int)nic->mtu));
+	return true;
+}
+
+void
+uplinks_follow(struct daemon *d)
+{
+	bool changed = false;
+
+	for (uint32_t i = 0; i < MAX_UPLINKS; i++) {
+		struct uplink *u = d->uplinks[i];
+
+		if (u != NULL)
+			changed |= follow(d, &u->nic, u->settings.mtu == 0, "uplink",
+					  u->settings.name);
+	}
+	for (uint32_t i = 0; i < MAX_PORTS; i++) {
+		struct port *p = d->ports[i];
+
+		if (p != NULL && !port_is_vhost(p))
+			changed |= follow(d, &p->nic, true, "port", p->settings.name);
+	}
+	if (changed && publish(d) != 0)
+		log_error("out of memory: a link's change is not in effect yet");
+}
