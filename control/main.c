@@ -4,6 +4,7 @@
  * macvswitchd: an init ladder with reverse cleanup, and the event loop between them. The main lcore
  * is the control thread.
  */
+#include <bsd/libutil.h>
 #include <bsd/string.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -22,6 +23,7 @@
 #include "control/port.h"
 #include "control/reload.h"
 #include "control/rpc_server.h"
+#include "control/socket_file.h"
 #include "control/uplink.h"
 
 #define GUEST_POOL_MBUFS 16383
@@ -164,23 +166,46 @@ remove_everything(struct daemon *d)
 			uplink_del(d, d->uplinks[i], NULL);
 }
 
+/*
+ * One daemon a control socket: the lock is held before any device is taken. The socket itself comes
+ * last, so that whoever can connect finds everything in place.
+ */
+static int
+lock(const struct daemon *d, struct pidfh **pidfile, struct errmsg *e)
+{
+	char path[SOCKET_PATH_SIZE + sizeof(".pid")];
+	pid_t other = 0;
+
+	if (socket_file_folder(d->settings.control, e) != 0)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s.pid", d->settings.control);
+	*pidfile = pidfile_open(path, 0644, &other);
+	if (*pidfile == NULL && errno == EEXIST)
+		return err_set(e, -EADDRINUSE,
+			       "another macvswitchd (pid %d) has the control socket %s", (int)other,
+			       d->settings.control);
+	if (*pidfile == NULL)
+		return err_set(e, -errno, "%s: %m", path);
+	pidfile_write(*pidfile);
+	return 0;
+}
+
 /* The ladder: each step is undone in reverse order, whatever failed. */
 static int
 run(struct daemon *d, const struct settings *s, const char *program, const struct options *o,
     struct errmsg *e)
 {
 	struct timers timers = {0};
-	int err = -ENOMEM;
+	struct pidfh *pidfile;
+	int err = lock(d, &pidfile, e);
 
+	if (err != 0)
+		return err;
+	err = -ENOMEM;
 	err_set(e, err, "out of memory");
 	d->base = event_base_new();
 	if (d->base == NULL)
-		return err;
-	/* First, so that a second instance is told before it takes any device. */
-	err = rpc_server_create(d->base, d->settings.control, d->settings.control_group,
-				commands_dispatch, d, &d->rpc, e);
-	if (err != 0)
-		goto no_rpc;
+		goto no_base;
 	err = start_eal(d, program, o, e);
 	if (err != 0)
 		goto no_eal;
@@ -193,12 +218,16 @@ run(struct daemon *d, const struct settings *s, const char *program, const struc
 	err = timers_start(&timers, d);
 	if (err == 0)
 		err = config_apply(d, s, NULL, e);
+	if (err == 0)
+		err = rpc_server_create(d->base, d->settings.control, d->settings.control_group,
+					commands_dispatch, d, &d->rpc, e);
 	if (err == 0) {
 		log_notice("ready: control socket %s, %u workers", d->settings.control,
 			   dataplane_workers(d->dp));
 		event_base_dispatch(d->base);
 	}
 	remove_everything(d);
+	rpc_server_destroy(d->rpc);
 	timers_stop(&timers);
 no_dataplane:
 	dataplane_destroy(d->dp);
@@ -208,9 +237,9 @@ no_dataplane:
 no_vhost:
 	rte_eal_cleanup();
 no_eal:
-	rpc_server_destroy(d->rpc);
-no_rpc:
 	event_base_free(d->base);
+no_base:
+	pidfile_remove(pidfile);
 	return err;
 }
 

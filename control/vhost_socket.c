@@ -5,20 +5,14 @@
  * files, owner and mode, and which features a guest may negotiate. Control thread, called by
  * port.c.
  */
-#include <bsd/string.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <linux/virtio_net.h>
-#include <pwd.h>
 #include <rte_vhost.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "control/compat.h"
+#include "control/socket_file.h"
 #include "control/vhost_internal.h"
 
 /*
@@ -33,95 +27,6 @@
 	 UINT64_C(1) << VIRTIO_NET_F_HOST_ECN | UINT64_C(1) << VIRTIO_NET_F_HOST_UFO)
 
 #define SOCKET_MODE 0660
-
-/* 0: nobody listens; -EADDRINUSE: somebody does; else why that cannot be said. */
-static int
-ask_whether_alive(const char *path)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	strlcpy(un.sun_path, path, sizeof(un.sun_path));
-	if (connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0)
-		err = -EADDRINUSE;
-	else if (errno != ECONNREFUSED)
-		err = errno == EAGAIN ? -EADDRINUSE : -errno; /* EAGAIN: a full backlog */
-	close(fd);
-	return err;
-}
-
-static int
-check_folder(const char *path, struct errmsg *e)
-{
-	char folder[SOCKET_PATH_SIZE];
-	char *slash;
-	struct stat st;
-
-	strlcpy(folder, path, sizeof(folder));
-	slash = strrchr(folder, '/');
-	if (slash == NULL || slash == folder)
-		return 0;
-	*slash = '\0';
-	if (stat(folder, &st) != 0)
-		return err_set(e, -errno, "socket: folder '%s' does not exist", folder);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, -ENOTDIR, "socket: '%s' is not a folder", folder);
-	return 0;
-}
-
-/* Makes room for our socket at path, if what is there is a dead one's. */
-static int
-clear_stale(const char *path, struct errmsg *e)
-{
-	struct stat st;
-	int err;
-
-	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? 0 : err_set(e, -errno, "socket: %s: %m", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, -EEXIST, "socket: '%s' exists and is not a socket", path);
-	err = ask_whether_alive(path);
-	if (err == -EADDRINUSE)
-		return err_set(e, err, "socket: another process listens on '%s'", path);
-	if (err != 0 && err != -ENOENT)
-		return err_set(e, err, "socket: '%s': %s", path, strerror(-err));
-	if (unlink(path) != 0 && errno != ENOENT)
-		return err_set(e, -errno, "socket: '%s' is stale and cannot be removed: %m", path);
-	return 0;
-}
-
-/* "user", "user:group" or ":group", each by name or number. */
-static int
-find_owner(const char *text, uid_t *uid, gid_t *gid, struct errmsg *e)
-{
-	char user[2 * NAME_SIZE];
-	char *group, *end;
-
-	*uid = (uid_t)-1;
-	*gid = (gid_t)-1;
-	strlcpy(user, text, sizeof(user));
-	group = strchr(user, ':');
-	if (group != NULL)
-		*group++ = '\0';
-	if (user[0] != '\0') {
-		const struct passwd *pw = getpwnam(user);
-
-		*uid = pw != NULL ? pw->pw_uid : (uid_t)strtoul(user, &end, 10);
-		if (pw == NULL && *end != '\0')
-			return err_set(e, -EINVAL, "socket_owner: there is no user '%s'", user);
-	}
-	if (group != NULL && group[0] != '\0') {
-		const struct group *gr = getgrnam(group);
-
-		*gid = gr != NULL ? gr->gr_gid : (gid_t)strtoul(group, &end, 10);
-		if (gr == NULL && *end != '\0')
-			return err_set(e, -EINVAL, "socket_owner: there is no group '%s'", group);
-	}
-	return 0;
-}
 
 static int
 set_features(const struct port_settings *p)
@@ -164,18 +69,20 @@ vhost_register(struct vhost_mailbox *mailbox, const struct port_settings *p, str
 	bool server = p->socket_role == ROLE_SERVER;
 	uid_t uid;
 	gid_t gid;
-	int err = check_folder(p->socket, e);
+	struct errmsg why;
+	int err = socket_file_folder(p->socket, &why);
 
 	if (err == 0 && server)
-		err = clear_stale(p->socket, e);
+		err = socket_file_clear(p->socket, &why);
 	if (err == 0)
-		err = find_owner(p->socket_owner, &uid, &gid, e);
+		err = socket_file_owner("socket_owner", p->socket_owner, &uid, &gid, &why);
 	if (err != 0)
-		return err;
+		return err_set(e, err, "port %s: %s", p->name, why.text);
 	if (!server)
 		flags |= RTE_VHOST_USER_CLIENT;
 	if (rte_vhost_driver_register(p->socket, flags) != 0)
-		return err_set(e, -EIO, "socket: '%s' was refused by the vhost library", p->socket);
+		return err_set(e, -EIO, "port %s: socket '%s' was refused by the vhost library",
+			       p->name, p->socket);
 	if (set_features(p) != 0)
 		err = err_set(e, -EIO, "socket: '%s': the vhost library refused the features",
 			      p->socket);
