@@ -152,31 +152,83 @@ check_mode_change(const struct port *p, const struct port_settings *s, struct er
 		       s->name, mode_name(s->mode));
 }
 
-int
-port_set(struct daemon *d, struct port *p, const struct port_settings *s, struct errmsg *e)
+/* Are all changes good together, beside the ports that do not change? */
+static int
+check_changes(const struct daemon *d, const struct port_change *changes, uint32_t n,
+	      struct errmsg *e)
 {
-	struct port_settings old = p->settings;
-	struct port_settings wanted = *s;
-	struct rte_ether_addr mac;
-	int err = check_mode_change(p, s, e);
+	struct settings snapshot;
+	int err = daemon_snapshot(d, &snapshot);
 
-	port_mac_choose(d, p->uplink, &wanted);
-	if (err == 0)
-		err = check(d, p->uplink, &wanted, e);
 	if (err != 0)
-		return err;
-	p->settings = wanted;
-	err = publish(d);
-	if (err != 0) {
-		p->settings = old;
-		return err_set(e, err, "port %s: out of memory", s->name);
+		return err_set(e, err, "out of memory");
+	for (uint32_t i = 0; i < n; i++)
+		*settings_find_port(&snapshot, changes[i].wanted.name) = changes[i].wanted;
+	for (uint32_t i = 0; i < n && err == 0; i++) {
+		err = check_mode_change(changes[i].port, &changes[i].wanted, e);
+		if (err == 0)
+			err = port_settings_check(&snapshot, &changes[i].wanted, e);
+		if (err == 0)
+			err = port_mac_check(changes[i].port->uplink, &changes[i].wanted, e);
 	}
-	if (!port_is_vhost(p) && memcmp(&old.mac, &wanted.mac, sizeof(old.mac)) != 0) {
-		memcpy(mac.addr_bytes, wanted.mac.b, sizeof(mac.addr_bytes));
+	settings_free(&snapshot);
+	return err;
+}
+
+/* Exchanges each port's settings with its change's: done twice, it undoes itself. */
+static void
+swap_settings(struct port_change *changes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct port_settings former = changes[i].port->settings;
+
+		changes[i].port->settings = changes[i].wanted;
+		changes[i].wanted = former;
+	}
+}
+
+/* After a change: what is not in the view. */
+static void
+finish_change(struct daemon *d, const struct port *p, const struct port_settings *former)
+{
+	struct rte_ether_addr mac;
+
+	if (!port_is_vhost(p) && memcmp(&former->mac, &p->settings.mac, sizeof(former->mac)) != 0) {
+		memcpy(mac.addr_bytes, p->settings.mac.b, sizeof(mac.addr_bytes));
 		rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac);
 	}
 	daemon_event(d, "port.changed", p->settings.name, port_facts(p));
+}
+
+int
+port_set_many(struct daemon *d, struct port_change *changes, uint32_t n, struct errmsg *e)
+{
+	int err;
+
+	if (n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		port_mac_choose(d, changes[i].port->uplink, &changes[i].wanted);
+	err = check_changes(d, changes, n, e);
+	if (err != 0)
+		return err;
+	swap_settings(changes, n);
+	err = publish(d);
+	if (err != 0) {
+		swap_settings(changes, n);
+		return err_set(e, err, "out of memory");
+	}
+	for (uint32_t i = 0; i < n; i++)
+		finish_change(d, changes[i].port, &changes[i].wanted);
 	return 0;
+}
+
+int
+port_set(struct daemon *d, struct port *p, const struct port_settings *s, struct errmsg *e)
+{
+	struct port_change change = {.port = p, .wanted = *s};
+
+	return port_set_many(d, &change, 1, e);
 }
 
 void

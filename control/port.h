@@ -21,6 +21,16 @@ int port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e);
  */
 int port_set(struct daemon *d, struct port *p, const struct port_settings *s, struct errmsg *e);
 
+/* One port and what it is to become; after port_set_many: what it was. */
+struct port_change {
+	struct port *port;
+	struct port_settings wanted;
+};
+
+/* The same for several ports as one change, so that two may swap their addresses. All or nothing.
+ */
+int port_set_many(struct daemon *d, struct port_change *changes, uint32_t n, struct errmsg *e);
+
 /* Disconnects the guest and forgets the port; what it counted moves to its uplink. */
 void port_del(struct daemon *d, struct port *p);
 

@@ -87,6 +87,102 @@ report_add(json_t *report, const char *list, const char *kind, const char *name)
 				      json_sprintf("%s %s", kind, name));
 }
 
+/* What is in the way of additions as long as it stands: objects that go or change. */
+static int
+collect_leaving(const struct daemon *d, const struct settings *s, struct settings *leaving)
+{
+	int err = 0;
+
+	settings_init(leaving);
+	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++)
+		if (d->uplinks[i] != NULL && uplink_change(d->uplinks[i], s) == RECREATED)
+			err = settings_add_uplink(leaving, &d->uplinks[i]->settings, NULL);
+	for (uint32_t i = 0; i < MAX_PORTS && err == 0; i++)
+		if (d->ports[i] != NULL && (uplink_change(d->ports[i]->uplink, s) == RECREATED ||
+					    port_change(d, d->ports[i], s) != UNCHANGED))
+			err = settings_add_port(leaving, &d->ports[i]->settings, NULL);
+	return err;
+}
+
+static int
+add_uplinks(struct daemon *d, const struct settings *s, const struct settings *leaving,
+	    json_t *report, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->n_uplinks && err == 0; i++) {
+		const struct uplink_settings *wanted = &s->uplinks[i];
+
+		if (daemon_find_uplink(d, wanted->name) != NULL ||
+		    uplink_settings_check(leaving, wanted, NULL) != 0)
+			continue;
+		err = uplink_add(d, wanted, e);
+		report_add(report, "added", "uplink", wanted->name);
+	}
+	return err;
+}
+
+/* Does what is leaving stand in the port's way: its uplink, an address, a socket, passthru? */
+static bool
+blocked(const struct daemon *d, struct settings *leaving, const struct port_settings *wanted)
+{
+	const struct uplink *u = daemon_find_uplink(d, wanted->uplink);
+	uint32_t n = leaving->n_uplinks;
+	bool blocked;
+
+	if (u == NULL || settings_find_uplink(leaving, wanted->uplink) != NULL)
+		return true;
+	/* The check wants to find the port's uplink among the settings. */
+	if (settings_add_uplink(leaving, &u->settings, NULL) != 0)
+		return true;
+	blocked = port_settings_check(leaving, wanted, NULL) != 0;
+	leaving->n_uplinks = n;
+	return blocked;
+}
+
+static int
+add_ports(struct daemon *d, const struct settings *s, struct settings *leaving, json_t *report,
+	  struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->n_ports && err == 0; i++) {
+		const struct port_settings *wanted = &s->ports[i];
+
+		if (daemon_find_port(d, wanted->name) != NULL || blocked(d, leaving, wanted))
+			continue;
+		err = port_add(d, wanted, e);
+		report_add(report, "added", "port", wanted->name);
+	}
+	return err;
+}
+
+/* New uplinks and ports; what leaving is in the way of is left for the second time. */
+static int
+add_new(struct daemon *d, const struct settings *s, struct settings *leaving, json_t *report,
+	struct errmsg *e)
+{
+	int err = add_uplinks(d, s, leaving, report, e);
+
+	return err != 0 ? err : add_ports(d, s, leaving, report, e);
+}
+
+static int
+change_uplinks(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++) {
+		struct uplink *u = d->uplinks[i];
+
+		if (u == NULL || uplink_change(u, s) != CHANGED)
+			continue;
+		err = uplink_set(d, u, settings_find_uplink(s, u->settings.name), e);
+		report_add(report, "changed", "uplink", u->settings.name);
+	}
+	return err;
+}
+
 /* Ports go first, then the uplinks that nobody needs any more or that change their nature. */
 static int
 remove_old(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
@@ -115,83 +211,56 @@ remove_old(struct daemon *d, const struct settings *s, json_t *report, struct er
 	return err;
 }
 
+/* All ports that change, at once: two of them may swap their addresses. */
 static int
-bring_uplinks(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
+change_ports(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
 {
-	int err = 0;
+	struct port_change *changes = calloc(MAX_PORTS, sizeof(*changes));
+	uint32_t n = 0;
+	int err;
 
-	for (uint32_t i = 0; i < s->n_uplinks && err == 0; i++) {
-		const struct uplink_settings *wanted = &s->uplinks[i];
-		struct uplink *u = daemon_find_uplink(d, wanted->name);
+	if (changes == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < MAX_PORTS; i++) {
+		struct port *p = d->ports[i];
 
-		if (u == NULL) {
-			err = uplink_add(d, wanted, e);
-			report_add(report, "added", "uplink", wanted->name);
-		} else if (uplink_change(u, s) != UNCHANGED) {
-			err = uplink_set(d, u, wanted, e);
-			report_add(report, "changed", "uplink", wanted->name);
-		}
+		if (p == NULL || port_change(d, p, s) != CHANGED)
+			continue;
+		changes[n].port = p;
+		changes[n++].wanted = as_running(d, settings_find_port(s, p->settings.name));
+		report_add(report, "changed", "port", p->settings.name);
 	}
+	err = port_set_many(d, changes, n, e);
+	free(changes);
 	return err;
 }
 
 /*
- * Changes of running ports first, then new ones. Two ports may swap their addresses: the one that
- * stands in the other's way is refused at first, so rounds go on as long as one gets through.
+ * What may fail comes before what a guest would notice: an uplink or port that does not open is
+ * found out while nothing has gone yet. Only what needs the place of something that leaves comes
+ * after it.
  */
-static int
-change_ports(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
-{
-	bool progress = true;
-	int err = 0;
-
-	while (progress) {
-		progress = false;
-		err = 0;
-		for (uint32_t i = 0; i < s->n_ports; i++) {
-			struct port_settings wanted = as_running(d, &s->ports[i]);
-			struct port *p = daemon_find_port(d, wanted.name);
-			int ret;
-
-			if (p == NULL || port_change(d, p, s) == UNCHANGED)
-				continue;
-			ret = port_set(d, p, &wanted, e);
-			if (ret == 0) {
-				progress = true;
-				report_add(report, "changed", "port", wanted.name);
-			} else {
-				err = ret;
-			}
-		}
-	}
-	return err;
-}
-
-static int
-add_ports(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; i < s->n_ports && err == 0; i++) {
-		if (daemon_find_port(d, s->ports[i].name) != NULL)
-			continue;
-		err = port_add(d, &s->ports[i], e);
-		report_add(report, "added", "port", s->ports[i].name);
-	}
-	return err;
-}
-
 static int
 apply_steps(struct daemon *d, const struct settings *s, json_t *report, struct errmsg *e)
 {
-	int err = remove_old(d, s, report, e);
+	struct settings leaving, none;
+	int err = collect_leaving(d, s, &leaving);
 
+	if (err != 0)
+		err_set(e, err, "out of memory");
+	settings_init(&none);
 	if (err == 0)
-		err = bring_uplinks(d, s, report, e);
+		err = add_new(d, s, &leaving, report, e);
+	if (err == 0)
+		err = change_uplinks(d, s, report, e);
+	if (err == 0)
+		err = remove_old(d, s, report, e);
 	if (err == 0)
 		err = change_ports(d, s, report, e);
 	if (err == 0)
-		err = add_ports(d, s, report, e);
+		err = add_new(d, s, &none, report, e);
+	settings_free(&leaving);
+	settings_free(&none);
 	return err;
 }
 
