@@ -18,11 +18,12 @@
 #define MAX_WORKERS 32
 #define MAX_QUEUE_PAIRS 16
 #define MAX_STATIC_ADDRESSES 64 /* `maddr` entries of one port */
-#define NAME_SIZE 32 /* object names: 1 to 31 of [A-Za-z0-9._-], starting with a letter or digit \
-		      */
+#define NAME_SIZE                                                                      \
+	32 /* object names: 1 to 31 of [A-Za-z0-9._-], starting with a letter or digit \
+	    */
 #define SOCKET_PATH_SIZE 108 /* sun_path, with its NUL */
-#define TEXT_SIZE 1280       /* devargs, EAL arguments, file paths; the text of a full `maddr` too */
-#define MIN_MTU 68           /* RFC 791; as in the kernel's ETH_MIN_MTU */
+#define TEXT_SIZE 1280 /* devargs, EAL arguments, file paths; the text of a full `maddr` too */
+#define MIN_MTU 68     /* RFC 791; as in the kernel's ETH_MIN_MTU */
 #define MAX_MTU 9600
 
 struct mac_addr {

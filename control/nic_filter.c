@@ -22,6 +22,8 @@ static const char *const tier_names[] = {
 	[TIER_PROMISCUOUS] = "promiscuous",
 };
 
+static const char not_closed[] = "nobody asks for it, but the driver did not switch it off";
+
 const char *
 filter_tier_name(enum filter_tier tier)
 {
@@ -135,8 +137,9 @@ set_promiscuous(struct nic_filter *f, struct nic *nic, const char *why)
 		f->promiscuous = err == 0;
 	} else if (why == NULL && f->promiscuous) {
 		f->promiscuous = rte_eth_promiscuous_disable(nic->ethdev) != 0;
+		why = not_closed;
 	}
-	f->promiscuous_why = why;
+	f->promiscuous_why = f->promiscuous ? why : NULL;
 }
 
 /* Returns 0, or why the device cannot open itself to all multicast. */
@@ -145,37 +148,86 @@ set_allmulticast(struct nic_filter *f, struct nic *nic, const char *why)
 {
 	int err = 0;
 
-	if (why != NULL && !f->allmulticast)
+	if (why != NULL && !f->allmulticast) {
 		err = rte_eth_allmulticast_enable(nic->ethdev);
-	else if (why == NULL && f->allmulticast)
-		rte_eth_allmulticast_disable(nic->ethdev);
-	f->allmulticast = why != NULL && err == 0;
+		f->allmulticast = err == 0;
+	} else if (why == NULL && f->allmulticast) {
+		f->allmulticast = rte_eth_allmulticast_disable(nic->ethdev) != 0;
+		why = not_closed;
+	}
 	f->allmulticast_why = f->allmulticast ? why : NULL;
 	return err;
 }
 
+static uint32_t
+count_groups(const struct filter_want *want)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < want->n; i++)
+		n += (want->addresses[i].mac & MAC_MULTICAST_BIT) != 0;
+	return n;
+}
+
+/* How many groups are wanted before and after. */
+static uint32_t
+count_staying_groups(const struct nic_filter *f, const struct filter_want *want)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < want->n; i++)
+		n += (want->addresses[i].mac & MAC_MULTICAST_BIT) != 0 &&
+		     find(&f->now, want->addresses[i].mac) != NULL;
+	return n;
+}
+
+/*
+ * Several drivers empty their list before they find that a longer one does not fit. So when the
+ * list in force is about to be replaced by one longer than any that was taken, the device is open
+ * meanwhile.
+ */
+static void
+open_for_longer_list(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
+{
+	static const char why[] = "while the multicast list changes";
+
+	if (f->promiscuous || f->allmulticast || !f->list_in_force ||
+	    count_groups(want) <= f->longest_list || count_staying_groups(f, want) == 0)
+		return;
+	if (set_allmulticast(f, nic, why) != 0)
+		set_promiscuous(f, nic, why);
+}
+
 /* Hands the multicast list to the device. NULL, or why it has not got it. */
 static const char *
-program_multicast(struct nic *nic, const struct filter_want *want)
+program_multicast(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
 {
-	struct rte_ether_addr *list = calloc(want->n + 1, sizeof(*list));
-	uint32_t n = 0;
+	uint32_t n = count_groups(want), k = 0;
+	struct rte_ether_addr *list;
 	int err;
 
+	/* Replacing a list by itself would lose frames with drivers that empty it first. */
+	if (f->list_in_force && n == count_groups(&f->now) && n == count_staying_groups(f, want))
+		return NULL;
+	list = calloc(n + 1, sizeof(*list));
 	if (list == NULL)
 		return "out of memory";
 	for (uint32_t i = 0; i < want->n; i++)
 		if (want->addresses[i].mac & MAC_MULTICAST_BIT)
-			to_ether_addr(want->addresses[i].mac, &list[n++]);
+			to_ether_addr(want->addresses[i].mac, &list[k++]);
+	open_for_longer_list(f, nic, want);
 	err = rte_eth_dev_set_mc_addr_list(nic->ethdev, list, n);
 	free(list);
+	f->list_in_force = err == 0;
 	if (err == 0)
+		f->longest_list = RTE_MAX(f->longest_list, n);
+	/* Where nothing is wanted, a driver without a list is no reason to open it. */
+	if (err == 0 || n == 0)
 		return NULL;
-	if (n == 0)
-		return NULL; /* nothing is wanted: a driver without a list is no reason to open it
-			      */
+	if (err == -ENOTSUP)
+		return "the driver has no multicast list";
 	return err == -ENOSPC ? "the device's multicast list is full"
-			      : "the driver has no multicast list";
+			      : "the driver refused the multicast list";
 }
 
 /* Unicast first into the table; returns why promiscuous mode is needed, or NULL. */
@@ -223,7 +275,7 @@ static void
 apply_multicast(struct nic_filter *f, struct nic *nic, struct filter_want *want,
 		const char **promiscuous)
 {
-	const char *no_list = program_multicast(nic, want);
+	const char *no_list = program_multicast(f, nic, want);
 	const char *why = no_list;
 
 	if (no_list == NULL)
@@ -235,10 +287,9 @@ apply_multicast(struct nic_filter *f, struct nic *nic, struct filter_want *want,
 	if (set_allmulticast(f, nic, why) == 0)
 		return;
 	if (*promiscuous == NULL)
-		*promiscuous = "the driver has neither a multicast list nor an allmulticast mode";
+		*promiscuous = "the device cannot open itself to all multicast otherwise";
 	if (no_list != NULL)
-		mark_multicast(want, TIER_PROMISCUOUS,
-			       "the driver has neither a multicast list nor an allmulticast mode");
+		mark_multicast(want, TIER_PROMISCUOUS, no_list);
 }
 
 void

@@ -35,7 +35,9 @@ struct nic_filter {
 	struct filter_want now; /* as wanted last, with the tiers that came of it */
 	uint64_t *programmed;   /* unicast addresses in the device's table */
 	uint32_t n_programmed;
-	bool promiscuous; /* what we asked of the device */
+	bool list_in_force;    /* the device has taken the multicast list of now */
+	uint32_t longest_list; /* that it has ever taken */
+	bool promiscuous;      /* what we asked of the device */
 	bool allmulticast;
 	const char *promiscuous_why; /* NULL: it is not */
 	const char *allmulticast_why;

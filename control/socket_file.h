@@ -19,8 +19,9 @@
 int socket_file_folder(const char *path, struct errmsg *e);
 
 /*
- * Frees the name for bind(2): removes a socket file that nobody listens on. 0; -EADDRINUSE: somebody
- * answers there; -EEXIST: a file that is not a socket; others: it cannot be looked at or removed.
+ * Frees the name for bind(2): removes a socket file that nobody listens on. 0; -EADDRINUSE:
+ * somebody answers there; -EEXIST: a file that is not a socket; others: it cannot be looked at or
+ * removed.
  */
 int socket_file_clear(const char *path, struct errmsg *e);
 

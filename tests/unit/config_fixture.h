@@ -5,6 +5,7 @@
 
 /* What the tests of config/ share: a temporary folder with one file, and checks of texts. */
 
+#include <bsd/string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@ setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	strcpy(f->dir, "/tmp/test_config.XXXXXX");
+	strlcpy(f->dir, "/tmp/test_config.XXXXXX", sizeof(f->dir));
 	if (mkdtemp(f->dir) == NULL)
 		return -1;
 	snprintf(f->file, sizeof(f->file), "%s/x.conf", f->dir);

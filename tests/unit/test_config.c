@@ -174,27 +174,26 @@ static void
 test_cuts(void **state)
 {
 	static const char nul[] = "[daemon]\nworkers = 1\0x\n";
-	char *text = malloc(200000);
+	static char text[200000];
 
 	load_bad_bytes(*state, nul, sizeof(nul) - 1, 2, "[daemon] the line holds a NUL byte");
 
-	strcpy(text, "[daemon]\neal = ");
+	memcpy(text, "[daemon]\neal = ", sizeof("[daemon]\neal = "));
 	memset(text + 15, 'x', 70000);
-	strcpy(text + 70015, "\nworkers = 1\n");
+	memcpy(text + 70015, "\nworkers = 1\n", sizeof("\nworkers = 1\n"));
 	load_bad(*state, text, 2, "[daemon] the line is longer than 65533 characters");
-	strcpy(text + 15 + 65000, "\nworkers = 1\n");
+	memcpy(text + 15 + 65000, "\nworkers = 1\n", sizeof("\nworkers = 1\n"));
 	load_bad(*state, text, 2, "is longer than 1279 characters; arguments for DPDK's EAL");
 
 	/* Names are cut at 50 characters in inih: both uplinks would be one. */
-	strcpy(text, "[daemon]\n");
+	memcpy(text, "[daemon]\n", sizeof("[daemon]\n"));
 	memset(text + 9, 'k', 60);
-	strcpy(text + 69, " = 1\n");
+	memcpy(text + 69, " = 1\n", sizeof(" = 1\n"));
 	load_bad(*state, text, 2, "unknown key 'kkkk");
-	strcpy(text, "[uplink ");
+	memcpy(text, "[uplink ", sizeof("[uplink "));
 	memset(text + 8, 'k', 60);
-	strcpy(text + 68, "]\n");
+	memcpy(text + 68, "]\n", sizeof("]\n"));
 	load_bad(*state, text, 1, "section [uplink kkkk");
-	free(text);
 }
 
 static void
@@ -288,10 +287,10 @@ test_struct_rules(void **state)
 	/* An object is not held against its own old self. */
 	assert_int_equal(port_settings_check(&s, &p, &e), 0);
 	assert_int_equal(uplink_settings_check(&s, &s.uplinks[0], &e), 0);
-	strcpy(p.name, "b");
+	strlcpy(p.name, "b", sizeof(p.name));
 	assert_int_equal(port_settings_check(&s, &p, &e), -EEXIST);
 	assert_has(e.text, "port b: socket: '/a' is port a's already");
-	strcpy(p.socket, "/b");
+	strlcpy(p.socket, "/b", sizeof(p.socket));
 	p.mac.b[0] = 1;
 	assert_int_equal(port_settings_check(&s, &p, &e), -EINVAL);
 	assert_has(e.text, "port b: mac: '01:54:00:00:00:01' is a multicast address");
@@ -304,9 +303,9 @@ test_struct_rules(void **state)
 	assert_int_equal(port_settings_check(&s, &p, &e), -EINVAL);
 	assert_has(e.text, "port b: maddr: '65' addresses; up to 64");
 	p.n_maddr = 0;
-	strcpy(p.uplink, "none");
+	strlcpy(p.uplink, "none", sizeof(p.uplink));
 	assert_int_equal(port_settings_check(&s, &p, &e), -ENOENT);
-	strcpy(p.name, "b b");
+	strlcpy(p.name, "b b", sizeof(p.name));
 	assert_int_equal(port_settings_check(&s, &p, &e), -EINVAL);
 	assert_has(e.text, "port name 'b b'");
 
@@ -343,7 +342,8 @@ test_limits(void **state)
 		snprintf(name, sizeof(name), "up%d", i);
 		uplink_defaults(&u, name);
 		assert_int_equal(settings_add_uplink(&s, &u, &e), i < MAX_UPLINKS ? 0 : -ENOSPC);
-		sprintf(text + strlen(text), "[uplink %s]\ndevice = x%d\n", name, i);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "[uplink %s]\ndevice = x%d\n", name, i);
 	}
 	assert_has(e.text, "uplink up16: there can be at most 16 uplinks");
 	for (int i = 0; i <= MAX_PORTS; i++) {

@@ -9,6 +9,8 @@
 
 #include "tests/unit/config_fixture.h"
 
+#define SAMPLE_SIZE 65536 /* room for the commented configuration file */
+
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
@@ -41,7 +43,8 @@ fill_all(struct settings *s)
 	memset(devargs, 'd', sizeof(devargs));
 	devargs[sizeof(devargs) - 1] = '\0';
 	for (int i = 0; i < MAX_STATIC_ADDRESSES; i++)
-		sprintf(list + strlen(list), " 01:00:5e:00:00:%02x", i);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), " 01:00:5e:00:00:%02x",
+			 i);
 	set(SECTION_DAEMON, &s->daemon, "control", "/tmp/c.sock");
 	set(SECTION_DAEMON, &s->daemon, "control_group", "kvm");
 	set(SECTION_DAEMON, &s->daemon, "workers", "3");
@@ -189,18 +192,18 @@ test_save_refusals(void **state)
 	struct settings s;
 
 	load_ok(f, UP A, &s);
-	strcpy(s.ports[0].device, "x ;y");
+	strlcpy(s.ports[0].device, "x ;y", sizeof(s.ports[0].device));
 	assert_int_equal(config_save(f->file, &s, &e), -EINVAL);
 	assert_has(e.text, f->file);
 	assert_has(e.text, "cannot be saved: port a: device: 'x ;y' holds a ;");
-	strcpy(s.ports[0].device, "x\n[daemon]");
+	strlcpy(s.ports[0].device, "x\n[daemon]", sizeof(s.ports[0].device));
 	assert_int_equal(config_save(f->file, &s, &e), -EINVAL);
 	assert_has(e.text, "port a: device: 'x?[daemon]' holds a control character");
 	s.ports[0].device[0] = '\0';
-	strcpy(s.uplinks[0].name, "a]");
+	strlcpy(s.uplinks[0].name, "a]", sizeof(s.uplinks[0].name));
 	assert_int_equal(config_save(f->file, &s, &e), -EINVAL);
 	assert_has(e.text, "uplink name 'a]' is not accepted");
-	strcpy(s.uplinks[0].name, "up0");
+	strlcpy(s.uplinks[0].name, "up0", sizeof(s.uplinks[0].name));
 	text = read_text(f->file);
 	assert_string_equal(text, UP A);
 	free(text);
@@ -221,7 +224,7 @@ test_save_refusals(void **state)
 static void
 test_example(void **state)
 {
-	char path[512], line[512], *all = calloc(1, 65536);
+	char path[512], line[512], *all = calloc(1, SAMPLE_SIZE);
 	const char *folder = strstr(__FILE__, "tests/unit/");
 	struct uplink_settings u;
 	struct port_settings p;
@@ -241,7 +244,7 @@ test_example(void **state)
 	assert_int_equal(s.n_uplinks + s.n_ports, 0);
 	settings_free(&s);
 	while (fgets(line, sizeof(line), f) != NULL)
-		strcat(all, line[0] == '#' && line[1] != ' ' ? line + 1 : line);
+		strlcat(all, line[0] == '#' && line[1] != ' ' ? line + 1 : line, SAMPLE_SIZE);
 	fclose(f);
 	for (int section = SECTION_DAEMON; section <= SECTION_PORT; section++) {
 		for (const struct key *k = section_keys(section); k->name != NULL; k++) {

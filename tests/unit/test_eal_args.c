@@ -33,6 +33,8 @@ test_cpu_list(void **state)
 
 static const uint32_t four_cpus[] = {0, 1, 2, 3};
 
+#define EAL_TEXT_SIZE 4096
+
 /* The vector of these settings, joined by '|'; NULL where refused. */
 static char *
 eal(uint32_t workers, const char *cpus, const char *words, const char *const *extra,
@@ -48,15 +50,17 @@ eal(uint32_t workers, const char *cpus, const char *words, const char *const *ex
 
 	daemon_defaults(&d);
 	d.workers = workers;
-	strcpy(d.worker_cpus, cpus);
-	strcpy(d.eal, words);
+	strlcpy(d.worker_cpus, cpus, sizeof(d.worker_cpus));
+	strlcpy(d.eal, words, sizeof(d.eal));
 	args = eal_args_build(&d, &facts, huge, e);
 	if (args == NULL)
 		return NULL;
-	text = calloc(1, 4096);
+	text = calloc(1, EAL_TEXT_SIZE);
 	assert_non_null(text);
-	for (char **a = args; *a != NULL; a++)
-		strcat(strcat(text, a > args ? "|" : ""), *a);
+	for (char **a = args; *a != NULL; a++) {
+		strlcat(text, a > args ? "|" : "", EAL_TEXT_SIZE);
+		strlcat(text, *a, EAL_TEXT_SIZE);
+	}
 	eal_args_free(args);
 	return text;
 }

@@ -78,9 +78,12 @@ test_tables(void **state)
 		char all[512] = "", fixed[512] = "";
 
 		for (const struct key *k = section_keys(s); k->name != NULL; k++) {
-			strcat(strcat(all, k->name), " ");
-			if (k->when == KEY_ADD_ONLY)
-				strcat(strcat(fixed, k->name), " ");
+			strlcat(all, k->name, sizeof(all));
+			strlcat(all, " ", sizeof(all));
+			if (k->when == KEY_ADD_ONLY) {
+				strlcat(fixed, k->name, sizeof(fixed));
+				strlcat(fixed, " ", sizeof(fixed));
+			}
 			assert_non_null(k->help);
 			assert_non_null(k->values);
 			assert_non_null(k->parse);
@@ -343,12 +346,13 @@ test_maddr_limit(void **state)
 	(void)state;
 	port_defaults(&p, "vm1");
 	for (int i = 0; i < MAX_STATIC_ADDRESSES; i++)
-		sprintf(list + strlen(list), "%s01:00:5e:00:00:%02x", i > 0 ? " " : "", i);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s01:00:5e:00:00:%02x",
+			 i > 0 ? " " : "", i);
 	assert_int_equal(key_set(SECTION_PORT, &p, "maddr", list, &e), 0);
 	assert_int_equal(p.n_maddr, MAX_STATIC_ADDRESSES);
 	assert_true(key_get(key_find(SECTION_PORT, "maddr"), &p, text, sizeof(text)));
 	assert_string_equal(text, list);
-	strcat(list, " 33:33:ff:00:00:01");
+	strlcat(list, " 33:33:ff:00:00:01", sizeof(list));
 	assert_int_equal(key_set(SECTION_PORT, &p, "maddr", list, &e), -EINVAL);
 	assert_has(e.text, "holds more than 64 addresses, 33:33:ff:00:00:01 is one too many");
 	assert_int_equal(p.n_maddr, MAX_STATIC_ADDRESSES);

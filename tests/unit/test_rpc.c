@@ -4,7 +4,7 @@
 /*
  * What the RPC server makes of lines: good ones, nonsense, huge ones, and who gets events.
  */
-#include "rpc_fixture.h"
+#include "tests/unit/rpc_fixture.h"
 
 static void
 answers(void **state)

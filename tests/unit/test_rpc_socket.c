@@ -4,7 +4,7 @@
 /*
  * The RPC server's socket file, its limits on connections, and its end.
  */
-#include "rpc_fixture.h"
+#include "tests/unit/rpc_fixture.h"
 
 #define LONG_NAME "a-name-of-more-than-half-of-what-a-socket-path-may-have"
 
