@@ -126,6 +126,23 @@ print_generic(FILE *out, const json_t *result)
 	fputs(sep[0] != '\0' ? "\n" : "", out);
 }
 
+static void
+print_nothing(FILE *out, const json_t *result, const struct print_options *o)
+{
+	(void)out;
+	(void)result;
+	(void)o;
+}
+
+static void
+print_added_port(FILE *out, const json_t *result, const struct print_options *o)
+{
+	(void)o;
+	fprintf(out, "%s@%s: mac %s\n", json_string_value(json_object_get(result, "name")),
+		json_string_value(json_object_get(result, "uplink")),
+		json_string_value(json_object_get(result, "mac")));
+}
+
 void
 print_result(FILE *out, const struct command *c, const json_t *result,
 	     const struct print_options *o)
@@ -134,10 +151,18 @@ print_result(FILE *out, const struct command *c, const json_t *result,
 		const char *method;
 		void (*print)(FILE *out, const json_t *result, const struct print_options *o);
 	} printers[] = {
-		{"uplink.show", print_uplinks}, {"port.show", print_ports},
-		{"maddr.show", print_maddr},    {"fdb.show", print_fdb},
-		{"worker.show", print_workers}, {"trace", print_trace},
+		{"uplink.show", print_uplinks},
+		{"port.show", print_ports},
+		{"maddr.show", print_maddr},
+		{"fdb.show", print_fdb},
+		{"worker.show", print_workers},
+		{"trace", print_trace},
 		{"config.show", print_config},
+		/* As ip, silent when all is well; but an address that was made up must be told. */
+		{"uplink.add", print_nothing},
+		{"uplink.set", print_nothing},
+		{"port.add", print_added_port},
+		{"port.set", print_nothing},
 	};
 	char method[64];
 	size_t i;

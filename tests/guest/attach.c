@@ -23,7 +23,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#include "vguest.h"
+#include "tests/guest/vguest.h"
 
 #define SOCKET_BUFFER (16 << 20) /* bytes */
 

@@ -19,7 +19,7 @@
 
 #include <rte_memory.h>
 
-#include "vguest.h"
+#include "tests/guest/vguest.h"
 
 void
 commands_answer(struct vguest *v, const char *format, ...)

@@ -15,7 +15,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#include "vguest.h"
+#include "tests/guest/vguest.h"
 
 static int
 hex_digit(char c)

@@ -7,6 +7,7 @@
  * hugepages. One thread polls all ports and sleeps 50 us when nothing moved; DPDK's interrupt
  * thread only reconnects.
  */
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -24,7 +25,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
-#include "vguest.h"
+#include "tests/guest/vguest.h"
 
 static volatile sig_atomic_t stop_signal;
 
@@ -41,6 +42,15 @@ static void
 on_signal(int signal_number)
 {
 	stop_signal = signal_number;
+}
+
+/* What is no number, or too large, is 0: the callers refuse that where it matters. */
+static uint16_t
+number(const char *text, uint16_t max)
+{
+	const char *why;
+
+	return (uint16_t)strtonum(text, 0, max, &why);
 }
 
 /* Cuts the text up in place. 0 or -EINVAL, said on stderr. */
@@ -81,16 +91,16 @@ parse_port(struct guest *g, char *text)
 				g->name[0] = '\0';
 			break;
 		case QUEUES:
-			g->queues = atoi(value);
+			g->queues = number(value, 128);
 			break;
 		case QUEUE_SIZE:
-			g->queue_size = atoi(value);
+			g->queue_size = number(value, 32768);
 			break;
 		case PACKED:
-			g->packed = atoi(value) != 0;
+			g->packed = number(value, 1) != 0;
 			break;
 		case MRG_RXBUF:
-			g->mrg_rxbuf = atoi(value) != 0;
+			g->mrg_rxbuf = number(value, 1) != 0;
 			break;
 		}
 	}
@@ -314,7 +324,7 @@ main(int argc, char **argv)
 		else if (c == 'f')
 			prefix = optarg;
 		else if (c == 'm')
-			mtu = atoi(optarg);
+			mtu = number(optarg, 9600);
 		else if (c == 'H')
 			huge = true;
 		else if (c != 'p' || v.count == MAX_GUESTS)
