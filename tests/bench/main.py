@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the cases in interleaved rounds and prints medians with minimum and maximum."""
+import argparse
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from .cases import cases, measure
+from .switches import Macvswitch, TestpmdIo
+
+SWITCHES = {s.name: s for s in (Macvswitch, TestpmdIo)}
+HUGEPAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+NEEDED_PAGES = 1024
+
+
+@contextlib.contextmanager
+def hugepages():
+    """At least NEEDED_PAGES of 2 MB while the benchmark runs; as before afterwards."""
+    before = int(HUGEPAGES.read_text())
+    if before < NEEDED_PAGES:
+        HUGEPAGES.write_text(f"{NEEDED_PAGES}\n")
+    if int(HUGEPAGES.read_text()) < NEEDED_PAGES:
+        HUGEPAGES.write_text(f"{before}\n")
+        sys.exit(f"bench: the machine has no {NEEDED_PAGES} hugepages of 2 MB to give")
+    try:
+        yield
+    finally:
+        HUGEPAGES.write_text(f"{before}\n")
+
+
+def spread(values, digits=2):
+    return (f"{statistics.median(values):.{digits}f} "
+            f"({min(values):.{digits}f}-{max(values):.{digits}f})")
+
+
+def run(options):
+    results = []
+    for case in cases(options.sizes):
+        if options.case and options.case not in str(case):
+            continue
+        rates = {name: [] for name in case.peers}
+        cycles = []
+        for _ in range(options.rounds):
+            for name in case.peers:
+                rate, per_frame = measure(case, SWITCHES[name], options.seconds)
+                rates[name].append(rate)
+                if per_frame is not None:
+                    cycles.append(per_frame)
+        results.append({"case": str(case), "mpps": rates, "cycles_per_packet": cycles})
+        report(results[-1])
+    return results
+
+
+def report(result):
+    rates = result["mpps"]
+    line = f"{result['case']:32}  {spread(rates['macvswitch']):>20}"
+    if "testpmd" in rates:
+        ratios = [a / b for a, b in zip(rates["macvswitch"], rates["testpmd"])]
+        line += f"  {spread(rates['testpmd']):>20}  {spread(ratios):>18}"
+    else:
+        line += f"  {'':>20}  {'':>18}"
+    print(f"{line}  {spread(result['cycles_per_packet'], 0):>16}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--sizes", type=lambda t: [int(s) for s in t.split(",")],
+                        default=[64, 1518])
+    parser.add_argument("--case", help="only cases whose name contains this")
+    parser.add_argument("--json", help="write the figures to this file too")
+    options = parser.parse_args()
+    if os.cpu_count() < 2:
+        sys.exit("bench: needs two CPUs: one for the switch, one for the guest")
+    version = subprocess.run(["dpdk-testpmd", "--version"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True).stdout.strip().splitlines()
+    print(f"{platform.processor() or platform.machine()}, kernel {platform.release()}, "
+          f"{version[-1] if version else 'DPDK ?'}; {options.rounds} rounds of "
+          f"{options.seconds} s, interleaved; million frames a second, median (min-max)")
+    print(f"{'case':32}  {'macvswitch':>20}  {'testpmd io':>20}  {'ratio':>18}  "
+          f"{'cycles/frame':>16}")
+    with hugepages():
+        results = run(options)
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
