@@ -20,7 +20,7 @@
 /* [uplink NAME] */
 #define DEFAULT_UPLINK_MTU 0    /* the device's own */
 #define DEFAULT_UPLINK_QUEUES 0 /* auto */
-#define MAX_UPLINK_QUEUES 256
+#define DEFAULT_DEMUX DEMUX_AUTO
 
 /* [port NAME] */
 #define DEFAULT_MODE MODE_VEPA /* as in `ip link add ... type macvtap` */
@@ -28,6 +28,10 @@
 #define DEFAULT_PORT_QUEUES 1
 #define DEFAULT_TRUST TRUST_OFF /* as in libvirt */
 #define DEFAULT_OWN_SOURCE OWN_SOURCE_DROP
+#define DEFAULT_LINK_FOLLOW true
+#define DEFAULT_MAX_ADDRESSES 64
+#define MAX_GUEST_ADDRESSES 64 /* QEMU's MAC_TABLE_ENTRIES: no guest has more */
+#define DEFAULT_MAX_FILTER_CHANGES 10
 
 /* The EAL's memory where the user chooses none. */
 #define MIN_FREE_HUGEPAGE_BYTES (256ULL << 20) /* fewer: do without hugepages */

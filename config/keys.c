@@ -42,6 +42,11 @@ static const struct choice mode_choices[] = {
 static const struct choice role_choices[] = {{"server", ROLE_SERVER}, {"client", ROLE_CLIENT}, {0}};
 static const struct choice trust_choices[] = {
 	{"off", TRUST_OFF}, {"multicast", TRUST_MULTICAST}, {"on", TRUST_ON}, {0}};
+static const struct choice demux_choices[] = {{"auto", DEMUX_AUTO},
+					      {"flow", DEMUX_FLOW},
+					      {"filter", DEMUX_FILTER},
+					      {"promisc", DEMUX_PROMISC},
+					      {0}};
 static const struct choice own_source_choices[] = {
 	{"drop", OWN_SOURCE_DROP}, {"deliver", OWN_SOURCE_DELIVER}, {0}};
 
@@ -76,6 +81,9 @@ static const struct key uplink_keys[] = {
 	{"queues", FIELD(uplink_settings, queues), .min = 1, .max = MAX_UPLINK_QUEUES,
 	 .parse = parse_auto, .format = format_auto,
 	 .values = "auto or 1 to " STR(MAX_UPLINK_QUEUES), .help = "receive queues"},
+	{"demux", FIELD(uplink_settings, demux), CHOICE(demux_choices), .when = KEY_ANY_TIME,
+	 .values = "auto, flow, filter or promisc",
+	 .help = "how addresses may reach their ports: up to which tier the NIC sorts"},
 	{0},
 };
 
@@ -120,6 +128,14 @@ static const struct key port_keys[] = {
 	 .help = "static receive-filter entries, unicast or multicast"},
 	{"nopromisc", FIELD(port_settings, nopromisc), BOOLEAN, .when = KEY_ANY_TIME,
 	 .help = "passthru only: leave the uplink out of promiscuous mode"},
+	{"link_follow", FIELD(port_settings, link_follow), BOOLEAN, .when = KEY_ANY_TIME,
+	 .help = "the guest's link goes down and up with the uplink's (needs qmp)"},
+	{"max_addresses", FIELD(port_settings, max_addresses), NUMBER(0, MAX_GUEST_ADDRESSES),
+	 .when = KEY_ANY_TIME, .parse = parse_number, .format = format_number,
+	 .help = "how many addresses the guest may bring by its receive filter"},
+	{"max_filter_changes", FIELD(port_settings, max_filter_changes), NUMBER(1, 1000),
+	 .when = KEY_ANY_TIME, .parse = parse_number, .format = format_number,
+	 .help = "how often in a second the guest's receive filter is applied; the rest coalesces"},
 	{0},
 };
 /* clang-format on */
@@ -183,7 +199,7 @@ shown(const char *value, char *buf, size_t size)
 static int
 unknown_key(enum section section, const char *name, struct errmsg *e)
 {
-	char quoted[48], known[256] = "";
+	char quoted[48], known[384] = "";
 
 	for (const struct key *k = section_keys(section); k->name != NULL; k++) {
 		if (known[0] != '\0')

@@ -36,6 +36,7 @@ uplink_defaults(struct uplink_settings *u, const char *name)
 	*u = (struct uplink_settings){
 		.mtu = DEFAULT_UPLINK_MTU,
 		.queues = DEFAULT_UPLINK_QUEUES,
+		.demux = DEFAULT_DEMUX,
 	};
 	strlcpy(u->name, name, sizeof(u->name));
 }
@@ -49,6 +50,9 @@ port_defaults(struct port_settings *p, const char *name)
 		.queues = DEFAULT_PORT_QUEUES,
 		.trust_guest_rx_filters = DEFAULT_TRUST,
 		.own_source = DEFAULT_OWN_SOURCE,
+		.link_follow = DEFAULT_LINK_FOLLOW,
+		.max_addresses = DEFAULT_MAX_ADDRESSES,
+		.max_filter_changes = DEFAULT_MAX_FILTER_CHANGES,
 	};
 	strlcpy(p->name, name, sizeof(p->name));
 }

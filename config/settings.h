@@ -17,6 +17,9 @@
 #define MAX_PORTS 256
 #define MAX_WORKERS 32
 #define MAX_QUEUE_PAIRS 16
+#define MAX_UPLINK_QUEUES 64   /* receive queues that all ports share */
+#define MAX_PORT_NIC_QUEUES 32 /* receive queues that an uplink has for single ports, at most */
+#define MAX_NIC_QUEUES (MAX_UPLINK_QUEUES + MAX_PORT_NIC_QUEUES)
 #define MAX_STATIC_ADDRESSES 64 /* `maddr` entries of one port */
 #define NAME_SIZE                                                                      \
 	32 /* object names: 1 to 31 of [A-Za-z0-9._-], starting with a letter or digit \
@@ -41,6 +44,7 @@ enum port_mode {
 enum socket_role { ROLE_SERVER, ROLE_CLIENT };
 enum trust { TRUST_OFF, TRUST_MULTICAST, TRUST_ON };
 enum own_source { OWN_SOURCE_DROP, OWN_SOURCE_DELIVER };
+enum demux { DEMUX_AUTO, DEMUX_FLOW, DEMUX_FILTER, DEMUX_PROMISC };
 enum idle_policy { IDLE_SLEEP, IDLE_POLL };
 
 struct daemon_settings {
@@ -57,7 +61,8 @@ struct uplink_settings {
 	char device[TEXT_SIZE]; /* PCI address or vdev, with its devargs */
 	uint32_t mtu;           /* bytes of payload; 0: leave the device's */
 	bool hairpin;
-	uint32_t queues; /* receive queues; 0: auto */
+	uint32_t queues;  /* receive queues; 0: auto */
+	enum demux demux; /* how addresses may reach their ports */
 };
 
 struct port_settings {
@@ -76,7 +81,10 @@ struct port_settings {
 	char qmp_device[2 * NAME_SIZE];
 	bool allmulticast;
 	bool promisc;
-	bool nopromisc; /* passthru only */
+	bool nopromisc;              /* passthru only */
+	bool link_follow;            /* the guest's link is the uplink's, through qmp */
+	uint32_t max_addresses;      /* that the guest may bring, unicast and multicast */
+	uint32_t max_filter_changes; /* of the guest's, applied in a second */
 	struct mac_addr maddr[MAX_STATIC_ADDRESSES];
 	uint32_t n_maddr;
 };

@@ -316,7 +316,7 @@ test_struct_rules(void **state)
 	u.mtu = 0;
 	u.queues = 1000;
 	assert_int_equal(uplink_settings_check(&s, &u, &e), -EINVAL);
-	assert_has(e.text, "uplink up0: queues: '1000' is not accepted; auto or 1 to 256");
+	assert_has(e.text, "uplink up0: queues: '1000' is not accepted; auto or 1 to 64");
 
 	s.daemon.workers = 0;
 	assert_int_equal(settings_check(&s, &e), -EINVAL);

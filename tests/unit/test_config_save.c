@@ -73,6 +73,9 @@ fill_all(struct settings *s)
 	set(SECTION_PORT, &p, "promisc", "on");
 	set(SECTION_PORT, &p, "maddr", list);
 	set(SECTION_PORT, &p, "nopromisc", "on");
+	set(SECTION_PORT, &p, "link_follow", "off");
+	set(SECTION_PORT, &p, "max_addresses", "0");
+	set(SECTION_PORT, &p, "max_filter_changes", "20");
 	assert_int_equal(settings_add_port(s, &p, &e), 0);
 	/* And a second pair, all default but for what must be. */
 	uplink_defaults(&u, "up1");

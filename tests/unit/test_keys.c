@@ -64,10 +64,11 @@ static void
 test_tables(void **state)
 {
 	static const char *const order[] = {
-		"control control_group workers worker_cpus eal idle ", "device mtu hairpin queues ",
+		"control control_group workers worker_cpus eal idle ",
+		"device mtu hairpin queues demux ",
 		"uplink mode mac socket device socket_role socket_owner queues "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
-		"nopromisc "};
+		"nopromisc link_follow max_addresses max_filter_changes "};
 	static const char *const add_only[] = {
 		"control control_group workers worker_cpus eal idle ", "device queues ",
 		"uplink socket device socket_role socket_owner queues "};
@@ -153,6 +154,9 @@ test_defaults(void **state)
 		{SECTION_PORT, "promisc", "off"},
 		{SECTION_PORT, "maddr", NULL},
 		{SECTION_PORT, "nopromisc", "off"},
+		{SECTION_PORT, "link_follow", "on"},
+		{SECTION_PORT, "max_addresses", "64"},
+		{SECTION_PORT, "max_filter_changes", "10"},
 	};
 	char text[TEXT_SIZE];
 	union object o;
@@ -220,6 +224,10 @@ test_good_values(void **state)
 		 "01:00:5e:01:02:03 52:54:00:00:00:09 33:33:ff:00:00:01"},
 		{SECTION_PORT, "maddr", "", NULL},
 		{SECTION_PORT, "nopromisc", "on", NULL},
+		{SECTION_PORT, "link_follow", "off", NULL},
+		{SECTION_PORT, "max_addresses", "0", NULL},
+		{SECTION_PORT, "max_filter_changes", "1000", NULL},
+		{SECTION_UPLINK, "demux", "flow", NULL},
 	};
 	char text[TEXT_SIZE];
 	struct errmsg e;
@@ -278,7 +286,7 @@ test_bad_values(void **state)
 		{SECTION_UPLINK, "mtu", "9601", "mtu: '9601' is too large; 68 to 9600"},
 		{SECTION_UPLINK, "hairpin", "yes", "hairpin: 'yes' is not accepted; on or off"},
 		{SECTION_UPLINK, "queues", "many", "queues: 'many' is not a number; auto or 1 to"},
-		{SECTION_UPLINK, "queues", "0", "queues: '0' is too small; auto or 1 to 256"},
+		{SECTION_UPLINK, "queues", "0", "queues: '0' is too small; auto or 1 to 64"},
 		{SECTION_UPLINK, "mode", "vepa",
 		 "unknown key 'mode'; known: device, mtu, hairpin, queues"},
 		{SECTION_PORT, "mod", "vepa",
