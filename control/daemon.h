@@ -6,8 +6,10 @@
 #include <jansson.h>
 
 #include "config/config.h"
+#include "control/guest_sync.h"
 #include "control/nic.h"
 #include "control/nic_filter.h"
+#include "control/rx_filter.h"
 #include "control/vhost.h"
 #include "dataplane/dataplane.h"
 
@@ -16,13 +18,17 @@
  * used on the control thread only. Workers see of it only what publish.c puts into the view.
  */
 
+struct daemon;
+
 struct uplink {
 	struct uplink_settings settings;
 	uint16_t index;        /* in views and counters */
 	uint32_t first_worker; /* its queues and ports are spread from this one on */
 	uint32_t workers;      /* over so many: as many as the device has transmit queues */
 	struct nic nic;
+	struct nic_steer steer;
 	struct nic_filter filter;
+	bool resetting; /* the device is stopped: no view has it */
 	struct counters
 		removed_ports; /* what ports counted that are gone, so that sums still match */
 };
@@ -39,9 +45,12 @@ struct guest {
 };
 
 struct port {
-	struct port_settings settings; /* with the MAC in force */
+	struct port_settings settings; /* with the MAC that it was given or that was made up */
+	struct rx_filter filter;       /* static entries and the guest's */
+	struct guest_sync sync;
 	uint16_t index;
 	struct uplink *uplink;
+	struct daemon *daemon; /* for callbacks that know only their port */
 	enum port_state state;
 	struct guest guest; /* a vhost-user port */
 	struct nic nic;     /* an ethdev-backed port */
@@ -54,6 +63,7 @@ struct retired_pool {
 };
 
 struct event_base;
+struct qmp_monitors;
 struct rpc_server;
 
 struct daemon {
@@ -65,6 +75,7 @@ struct daemon {
 	struct event_base *base;
 	struct rpc_server *rpc;
 	struct vhost_mailbox *vhost;
+	struct qmp_monitors *monitors;
 	struct dataplane *dp;
 	struct rte_mempool *guest_pool; /* frames from guests */
 	struct retired_pool *retired;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "control/commands.h"
+#include "control/guest.h"
 #include "control/log.h"
 #include "control/machine.h"
 #include "control/options.h"
@@ -25,6 +26,7 @@
 #include "control/rpc_server.h"
 #include "control/socket_file.h"
 #include "control/uplink.h"
+#include "control/uplink_events.h"
 
 #define GUEST_POOL_MBUFS 16383
 #define GUEST_POOL_CACHE 256
@@ -209,10 +211,12 @@ run(struct daemon *d, const struct settings *s, const char *program, const struc
 	err = start_eal(d, program, o, e);
 	if (err != 0)
 		goto no_eal;
-	err = vhost_mailbox_create(d->base, port_on_guest_event, d, &d->vhost);
+	err = vhost_mailbox_create(d->base, guest_on_event, d, &d->vhost);
 	if (err != 0)
 		goto no_vhost;
-	err = start_dataplane(d, e);
+	err = qmp_monitors_create(d->base, NULL, &d->monitors);
+	if (err == 0)
+		err = start_dataplane(d, e);
 	if (err != 0)
 		goto no_dataplane;
 	err = timers_start(&timers, d);
@@ -233,6 +237,7 @@ no_dataplane:
 	dataplane_destroy(d->dp);
 	daemon_free_retired(d);
 	rte_mempool_free(d->guest_pool);
+	qmp_monitors_destroy(d->monitors);
 	vhost_mailbox_destroy(d->vhost);
 no_vhost:
 	rte_eal_cleanup();

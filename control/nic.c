@@ -14,14 +14,13 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "control/kernel_if.h"
 #include "control/log.h"
+#include "control/nic_start.h"
 
-#define DESCRIPTORS 1024
-#define POOL_CACHE 256
-#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
 #define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
 #define AF_PACKET_FRAMESZ 2048 /* the driver's default */
 
@@ -120,102 +119,23 @@ mtu_for(const struct nic_wants *wants, const struct rte_eth_dev_info *info)
 	return mtu;
 }
 
+/* On DPDK's interrupt thread: only notes what the follow timer will deal with. */
 static int
-make_pool(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
-	  struct errmsg *e)
+on_device_event(uint16_t ethdev, enum rte_eth_event_type event, void *arg, void *result)
 {
-	uint32_t mbufs = (uint32_t)(nic->rx_queues + nic->tx_queues) * DESCRIPTORS +
-			 wants->workers * (POOL_CACHE * 2) + 512;
-	uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
-	uint32_t framesz = af_packet_framesz(wants->device);
-	char name[RTE_MEMPOOL_NAMESIZE];
+	struct nic *nic = arg;
 
-	/* Without scatter a frame needs one buffer; room for growth up to the usual jumbo sizes is
-	 * only paid for by who asks for it. */
-	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
-		room = RTE_MAX(room, RTE_ALIGN_CEIL(nic->mtu + FRAME_OVERHEAD, 64));
-	room = RTE_MAX(room, framesz);
-	if (room > 8192)
-		mbufs = RTE_MIN(mbufs, 2048U);
-	snprintf(name, sizeof(name), "nic_%u", nic->ethdev);
-	nic->pool =
-		rte_pktmbuf_pool_create(name, mbufs, POOL_CACHE, 0,
-					(uint16_t)(room + RTE_PKTMBUF_HEADROOM), nic->socket_id);
-	if (nic->pool == NULL)
-		return err_set(
-			e, -ENOMEM,
-			"%s: no memory for %u receive buffers of %u bytes: more hugepages, or "
-			"more of -m in `eal`",
-			wants->name, mbufs, room);
+	(void)ethdev;
+	(void)result;
+	if (event == RTE_ETH_EVENT_INTR_RESET)
+		atomic_store(&nic->reset_pending, true);
+	else
+		atomic_store(&nic->removed, true);
 	return 0;
 }
 
-static int
-choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
-	      struct errmsg *e)
-{
-	uint32_t rx = wants->rx_queues;
-
-	if (rx > info->max_rx_queues)
-		return err_set(e, -EINVAL, "%s: queues %u: device '%s' has 1 to %u", wants->name,
-			       rx, wants->device, info->max_rx_queues);
-	if (rx == 0)
-		rx = RTE_MIN(wants->workers, (uint32_t)info->max_rx_queues);
-	nic->rx_queues = (uint16_t)rx;
-	nic->tx_queues = (uint16_t)RTE_MIN(wants->workers, (uint32_t)info->max_tx_queues);
-	if (nic->tx_queues < wants->workers)
-		nic_note(nic,
-			 "the device has %u transmit queues for %u workers: only as many serve it",
-			 nic->tx_queues, wants->workers);
-	return 0;
-}
-
-static int
-set_up_queues(struct nic *nic, struct errmsg *e, const char *name)
-{
-	uint16_t rxd = DESCRIPTORS, txd = DESCRIPTORS;
-	int err = rte_eth_dev_adjust_nb_rx_tx_desc(nic->ethdev, &rxd, &txd);
-
-	for (uint16_t q = 0; err == 0 && q < nic->rx_queues; q++)
-		err = rte_eth_rx_queue_setup(nic->ethdev, q, rxd, (unsigned int)nic->socket_id,
-					     NULL, nic->pool);
-	for (uint16_t q = 0; err == 0 && q < nic->tx_queues; q++)
-		err = rte_eth_tx_queue_setup(nic->ethdev, q, txd, (unsigned int)nic->socket_id,
-					     NULL);
-	if (err == 0)
-		return 0;
-	return err_set(e, err, "%s: the driver refused %u receive and %u transmit queues: %s", name,
-		       nic->rx_queues, nic->tx_queues, rte_strerror(-err));
-}
-
-static int
-configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
-	  struct errmsg *e)
-{
-	struct rte_eth_conf conf = {0};
-	int err;
-
-	conf.rxmode.mtu = RTE_MIN(nic->mtu, (uint32_t)RTE_ETHER_MTU);
-	conf.rxmode.offloads =
-		info->rx_offload_capa & (RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_RSS_HASH);
-	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (nic->rx_queues > 1 && info->flow_type_rss_offloads != 0) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info->flow_type_rss_offloads &
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-	}
-	if (!(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
-		nic_note(nic,
-			 "the driver sends no chained buffers: frames over %u bytes from "
-			 "guests are lost",
-			 RTE_MBUF_DEFAULT_DATAROOM);
-	err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues, nic->tx_queues, &conf);
-	if (err != 0)
-		return err_set(e, err, "%s: device '%s' refused its configuration: %s", wants->name,
-			       wants->device, rte_strerror(-err));
-	return set_up_queues(nic, e, wants->name);
-}
+static const enum rte_eth_event_type followed_events[] = {RTE_ETH_EVENT_INTR_RESET,
+							  RTE_ETH_EVENT_INTR_RMV};
 
 /* Everything between probe and use; on error the caller detaches. */
 static int
@@ -232,29 +152,40 @@ bring_up(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
 	nic->if_index = info.if_index;
 	nic->max_mac_addrs = info.max_mac_addrs;
 	nic->min_mtu = info.min_mtu;
-	nic->max_mtu =
-		af_packet_framesz(wants->device) != 0
-			? af_packet_framesz(wants->device) - AF_PACKET_HEADROOM - FRAME_OVERHEAD
-			: info.max_mtu;
+	nic->frame_room = af_packet_framesz(wants->device);
+	nic->max_mtu = info.max_mtu;
+	if (nic->frame_room != 0)
+		nic->max_mtu = nic->frame_room - AF_PACKET_HEADROOM - FRAME_OVERHEAD;
 	nic->socket_id = RTE_MAX(rte_eth_dev_socket_id(nic->ethdev), 0);
 	nic->mtu = mtu_for(wants, &info);
-	err = choose_queues(nic, wants, &info, e);
-	if (err == 0)
-		err = make_pool(nic, wants, &info, e);
-	if (err == 0)
-		err = configure(nic, wants, &info, e);
-	if (err == 0 && nic->mtu != RTE_ETHER_MTU)
-		err = nic_set_mtu(nic, nic->mtu, e);
+	err = nic_start(nic, wants, &info, e);
 	if (err != 0)
 		return err;
-	err = rte_eth_dev_start(nic->ethdev);
-	if (err != 0)
-		return err_set(e, err, "%s: device '%s' does not start: %s", wants->name,
-			       wants->device, rte_strerror(-err));
+	for (size_t i = 0; i < RTE_DIM(followed_events); i++)
+		rte_eth_dev_callback_register(nic->ethdev, followed_events[i], on_device_event,
+					      nic);
 	if (rte_eth_macaddr_get(nic->ethdev, &mac) == 0)
 		memcpy(nic->mac.b, mac.addr_bytes, sizeof(nic->mac.b));
 	nic_follow(nic, wants->mtu == 0);
 	return 0;
+}
+
+int
+nic_reset(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
+{
+	struct rte_eth_dev_info info;
+	int err;
+
+	atomic_store(&nic->reset_pending, false);
+	rte_eth_dev_stop(nic->ethdev);
+	err = rte_eth_dev_reset(nic->ethdev);
+	if (err != 0 && err != -ENOTSUP)
+		return err_set(e, err, "%s: the device does not reset: %s", wants->name,
+			       rte_strerror(-err));
+	err = rte_eth_dev_info_get(nic->ethdev, &info);
+	if (err != 0)
+		return err_set(e, err, "%s: %s", wants->name, rte_strerror(-err));
+	return nic_restart(nic, wants, &info, e);
 }
 
 int
@@ -287,6 +218,9 @@ nic_close(struct nic *nic, struct rte_mempool **pool)
 		return;
 	if (nic->device == NULL && rte_eth_dev_info_get(nic->ethdev, &info) == 0)
 		nic->device = info.device;
+	for (size_t i = 0; i < RTE_DIM(followed_events); i++)
+		rte_eth_dev_callback_unregister(nic->ethdev, followed_events[i], on_device_event,
+						nic);
 	rte_eth_dev_stop(nic->ethdev);
 	rte_eth_dev_close(nic->ethdev);
 	if (nic->device != NULL && rte_dev_remove(nic->device) != 0)

@@ -18,6 +18,7 @@
  * note.
  */
 #define NIC_NOTES 8
+#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN) /* over the MTU: one VLAN tag */
 #define NIC_NOTE_SIZE 160
 
 struct nic {
@@ -27,13 +28,17 @@ struct nic {
 	int socket_id;
 	struct mac_addr mac;
 	uint16_t rx_queues, tx_queues;
+	uint16_t shared_queues; /* the first of rx_queues; the rest may become ports' own */
 	uint32_t max_mac_addrs;
-	uint32_t mtu; /* bytes of payload in force */
+	uint32_t frame_room; /* bytes of a frame that the driver hands over; 0: as the MTU says */
+	uint32_t mtu;        /* bytes of payload in force */
 	uint32_t min_mtu, max_mtu;
 	unsigned int if_index; /* kernel interface behind the driver; 0: none */
 	bool carrier;
-	uint32_t speed;           /* Mbit/s; 0: unknown */
-	struct rte_mempool *pool; /* receive buffers */
+	uint32_t speed;             /* Mbit/s; 0: unknown */
+	struct rte_mempool *pool;   /* receive buffers */
+	_Atomic bool reset_pending; /* the interrupt thread writes: the device wants a reset */
+	_Atomic bool removed;       /* likewise: it is gone */
 	uint32_t n_notes;
 	char notes[NIC_NOTES][NIC_NOTE_SIZE];
 };
@@ -44,6 +49,9 @@ struct nic_wants {
 	uint32_t mtu;       /* 0: leave the device's */
 	uint32_t rx_queues; /* 0: one for each worker, where the device has as many */
 	uint32_t workers;   /* tx queues wanted: one for each */
+	/* Further receive queues, for ports; NULL: none. Asked when the device runs: are they of
+	 * use? If not, the device is started anew without them. */
+	bool (*port_queues_useful)(const struct nic *nic);
 };
 
 /*
@@ -59,6 +67,12 @@ int nic_open(struct nic *nic, const struct nic_wants *wants, struct errmsg *e);
  * may still wait in another device's transmit ring: free it once rte_mempool_full says so.
  */
 void nic_close(struct nic *nic, struct rte_mempool **pool);
+
+/*
+ * After RTE_ETH_EVENT_INTR_RESET: resets and starts the device as it was opened; it has forgotten
+ * every filter. No view may have it meanwhile. 0 or the driver's errno.
+ */
+int nic_reset(struct nic *nic, const struct nic_wants *wants, struct errmsg *e);
 
 /* 0; -EINVAL: out of range or too long for the receive buffers; the driver's errno. Old MTU kept.
  */

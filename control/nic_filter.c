@@ -16,12 +16,12 @@
 #include "dataplane/view.h"
 
 static const char *const tier_names[] = {
-	[TIER_OWN] = "mac-filter",
-	[TIER_MAC_FILTER] = "mac-filter",
-	[TIER_ALLMULTICAST] = "allmulticast",
+	[TIER_OWN] = "mac-filter",          [TIER_FLOW_QUEUE] = "flow-queue",
+	[TIER_MAC_FILTER] = "mac-filter",   [TIER_ALLMULTICAST] = "allmulticast",
 	[TIER_PROMISCUOUS] = "promiscuous",
 };
 
+static const char table_full[] = "the device's address table is full";
 static const char not_closed[] = "nobody asks for it, but the driver did not switch it off";
 
 const char *
@@ -87,7 +87,7 @@ program(struct nic_filter *f, struct nic *nic, uint64_t mac)
 	if (nic->max_mac_addrs <= 1)
 		return "the driver has no table of further addresses";
 	if (f->n_programmed + 1 >= nic->max_mac_addrs)
-		return "the device's address table is full";
+		return table_full;
 	grown = reallocarray(f->programmed, f->n_programmed + 1, sizeof(*grown));
 	if (grown == NULL)
 		return "out of memory";
@@ -97,11 +97,27 @@ program(struct nic_filter *f, struct nic *nic, uint64_t mac)
 	if (err == -ENOTSUP)
 		return "the driver has no table of further addresses";
 	if (err == -ENOSPC)
-		return "the device's address table is full";
+		return table_full;
 	if (err != 0)
 		return "the driver refused the address";
 	f->programmed[f->n_programmed++] = mac;
 	return NULL;
+}
+
+static void
+unprogram(struct nic_filter *f, struct nic *nic, uint64_t mac)
+{
+	struct rte_ether_addr addr;
+
+	to_ether_addr(mac, &addr);
+	if (rte_eth_dev_mac_addr_remove(nic->ethdev, &addr) != 0)
+		log_warning("ethdev %u: an address could not be removed", nic->ethdev);
+	for (uint32_t i = 0; i < f->n_programmed; i++) {
+		if (f->programmed[i] != mac)
+			continue;
+		f->programmed[i] = f->programmed[--f->n_programmed];
+		return;
+	}
 }
 
 /* Takes addresses that nobody wants any more out of the device's table. */
@@ -109,16 +125,10 @@ static void
 unprogram_stale(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
 {
 	for (uint32_t i = 0; i < f->n_programmed;) {
-		struct rte_ether_addr addr;
-
-		if (find(want, f->programmed[i]) != NULL) {
+		if (find(want, f->programmed[i]) == NULL)
+			unprogram(f, nic, f->programmed[i]);
+		else
 			i++;
-			continue;
-		}
-		to_ether_addr(f->programmed[i], &addr);
-		if (rte_eth_dev_mac_addr_remove(nic->ethdev, &addr) != 0)
-			log_warning("ethdev %u: an address could not be removed", nic->ethdev);
-		f->programmed[i] = f->programmed[--f->n_programmed];
 	}
 }
 
@@ -230,31 +240,119 @@ program_multicast(struct nic_filter *f, struct nic *nic, const struct filter_wan
 			      : "the driver refused the multicast list";
 }
 
-/* Unicast first into the table; returns why promiscuous mode is needed, or NULL. */
+static struct filter_address *
+evictable(const struct nic_filter *f, struct filter_want *want)
+{
+	for (uint32_t i = 0; i < want->n; i++)
+		if (want->addresses[i].tier == TIER_FLOW_QUEUE &&
+		    is_programmed(f, want->addresses[i].mac))
+			return &want->addresses[i];
+	return NULL;
+}
+
+/* As program, but an address that a rule passes as well gives up its place in a full table. */
 static const char *
-apply_unicast(struct nic_filter *f, struct nic *nic, const struct filter_want *want)
+program_before_steered(struct nic_filter *f, struct nic *nic, struct filter_want *want,
+		       uint64_t mac)
+{
+	const char *why = program(f, nic, mac);
+	const struct filter_address *victim;
+
+	while (why == table_full && (victim = evictable(f, want)) != NULL) {
+		unprogram(f, nic, victim->mac);
+		why = program(f, nic, mac);
+	}
+	return why;
+}
+
+static bool
+may_steer(const struct nic_filter *f, const struct filter_want *want,
+	  const struct filter_address *a)
+{
+	return f->steer != NULL && want->may_steer[a->port] &&
+	       (want->demux == DEMUX_AUTO || want->demux == DEMUX_FLOW);
+}
+
+/* Rules first: what they pass needs no place in the table. */
+static void
+steer_unicast(struct nic_filter *f, struct nic *nic, struct filter_want *want)
+{
+	for (uint32_t i = 0; i < want->n; i++) {
+		struct filter_address *a = &want->addresses[i];
+
+		if ((a->mac & MAC_MULTICAST_BIT) || a->tier == TIER_OWN || !may_steer(f, want, a))
+			continue;
+		/* Between the old owner's rule and the new one's it needs another way in. */
+		if (nic_steer_has_other(f->steer, a->mac, a->port) && !is_programmed(f, a->mac))
+			set_promiscuous(f, nic, "while a flow rule moves");
+		a->no_rule =
+			nic_steer_add(f->steer, nic, a->mac, a->port, f->traffic, f->traffic_ctx);
+		if (a->no_rule != NULL)
+			continue;
+		a->tier = TIER_FLOW_QUEUE;
+		a->why = "a flow rule puts it into the port's own queue";
+	}
+}
+
+static void
+start_unicast(struct nic *nic, struct filter_want *want)
 {
 	uint64_t own = mac_to_u64(&nic->mac);
-	const char *promiscuous = NULL;
 
 	for (uint32_t i = 0; i < want->n; i++) {
 		struct filter_address *a = &want->addresses[i];
 
-		if (a->mac & MAC_MULTICAST_BIT)
+		a->tier = a->mac == own ? TIER_OWN : TIER_PROMISCUOUS;
+		a->why = "the device's own address";
+		a->no_rule = NULL;
+	}
+}
+
+/*
+ * Unicast into queues and table; returns why promiscuous mode is needed, or NULL. Steered addresses
+ * take what room is left in the table: on some NICs rules come after the address filter.
+ */
+static const char *
+apply_unicast(struct nic_filter *f, struct nic *nic, struct filter_want *want)
+{
+	const char *promiscuous = NULL;
+
+	start_unicast(nic, want);
+	steer_unicast(f, nic, want);
+	for (uint32_t i = 0; i < want->n; i++) {
+		struct filter_address *a = &want->addresses[i];
+
+		if ((a->mac & MAC_MULTICAST_BIT) || a->tier != TIER_PROMISCUOUS)
 			continue;
-		if (a->mac == own) {
-			a->tier = TIER_OWN;
-			a->why = "the device's own address";
-			continue;
-		}
-		a->why = program(f, nic, a->mac);
+		a->why = want->demux == DEMUX_PROMISC
+				 ? "demux promisc is set"
+				 : program_before_steered(f, nic, want, a->mac);
 		a->tier = a->why == NULL ? TIER_MAC_FILTER : TIER_PROMISCUOUS;
 		if (a->why == NULL)
 			a->why = "in the device's address table";
 		else
 			promiscuous = a->why;
 	}
+	for (uint32_t i = 0; i < want->n; i++)
+		if (want->addresses[i].tier == TIER_FLOW_QUEUE)
+			program(f, nic, want->addresses[i].mac);
 	return promiscuous;
+}
+
+/* Rules of addresses that nobody wants; with all, also of those that have another way in by now. */
+static void
+unsteer(struct nic_filter *f, struct nic *nic, const struct filter_want *want, bool all)
+{
+	if (f->steer == NULL)
+		return;
+	for (uint32_t i = 0; i < f->steer->n_rules;) {
+		const struct filter_address *a = find(want, f->steer->rules[i].mac);
+
+		if (a == NULL || (all && a->tier != TIER_FLOW_QUEUE))
+			nic_steer_del(f->steer, nic, f->steer->rules[i].mac);
+		else
+			i++;
+	}
 }
 
 static void
@@ -299,16 +397,30 @@ nic_filter_apply(struct nic_filter *f, struct nic *nic, struct filter_want *want
 
 	/* Room first: a stale address may sit where a new one fits. Those that stay, stay. */
 	unprogram_stale(f, nic, want);
+	unsteer(f, nic, want, false);
 	promiscuous = apply_unicast(f, nic, want);
 	if (want->promiscuous)
 		promiscuous = "a port is promiscuous or passthru";
 	if (promiscuous != NULL)
 		set_promiscuous(f, nic, promiscuous); /* open before the multicast list changes */
+	unsteer(f, nic, want, true);
 	apply_multicast(f, nic, want, &promiscuous);
 	set_promiscuous(f, nic, promiscuous);
 	free(f->now.addresses);
 	f->now = *want;
 	memset(want, 0, sizeof(*want));
+}
+
+void
+nic_filter_forget(struct nic_filter *f)
+{
+	f->now.n = 0; /* nothing of it passes */
+	f->n_programmed = 0;
+	f->list_in_force = false;
+	f->promiscuous = false;
+	f->allmulticast = false;
+	if (f->steer != NULL)
+		nic_steer_forget(f->steer);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 macvswitch authors
  *
- * A port's life: added with a socket or a device, changed while frames flow, up and down with its
- * guest, removed. Control thread: called by the commands, the reload, and the vhost mailbox.
+ * A port's life: added with a socket or a device, changed while frames flow,
+ * removed. Control thread: called by the commands and the reload. Its guest: guest.c.
  *
  * Who may still hold a port at removal, and why each ends: the workers (publish without it returns
  * after the grace period), a vhost callback that waits (vhost_unregister releases it), frames of a
@@ -43,7 +43,7 @@ check(const struct daemon *d, const struct uplink *u, const struct port_settings
 	settings_free(&snapshot);
 	if (err != 0)
 		return err;
-	return port_mac_check(u, s, e);
+	return port_mac_check(d, u, s, e);
 }
 
 static int
@@ -90,7 +90,7 @@ close_endpoint(struct daemon *d, struct port *p)
 	daemon_retire_pool(d, pool);
 }
 
-static json_t *
+json_t *
 port_facts(const struct port *p)
 {
 	char mac[MAC_TEXT_SIZE];
@@ -120,6 +120,7 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	p->settings = *s;
 	p->index = (uint16_t)index;
 	p->uplink = u;
+	p->daemon = d;
 	p->guest.vid = -1;
 	port_mac_choose(d, u, &p->settings);
 	err = check(d, u, &p->settings, e);
@@ -131,9 +132,12 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 		return err;
 	}
 	d->ports[index] = p;
-	if (publish(d) != 0) {
+	err = guest_sync_start(d, p, e);
+	if (err == 0 && publish(d) != 0)
+		err = err_set(e, -ENOMEM, "port %s: out of memory", s->name);
+	if (err != 0) {
 		port_del(d, p);
-		return err_set(e, -ENOMEM, "port %s: out of memory", s->name);
+		return err;
 	}
 	log_info("port %s: added to uplink %s, mode %s", s->name, s->uplink, mode_name(s->mode));
 	daemon_event(d, "port.added", s->name, port_facts(p));
@@ -169,7 +173,7 @@ check_changes(const struct daemon *d, const struct port_change *changes, uint32_
 		if (err == 0)
 			err = port_settings_check(&snapshot, &changes[i].wanted, e);
 		if (err == 0)
-			err = port_mac_check(changes[i].port->uplink, &changes[i].wanted, e);
+			err = port_mac_check(d, changes[i].port->uplink, &changes[i].wanted, e);
 	}
 	settings_free(&snapshot);
 	return err;
@@ -185,6 +189,17 @@ swap_settings(struct port_change *changes, uint32_t n)
 		changes[i].port->settings = changes[i].wanted;
 		changes[i].wanted = former;
 	}
+}
+
+/* Monitors and trust as the settings in force say; .wanted has the former ones. */
+static int
+sync_changes(struct daemon *d, const struct port_change *changes, uint32_t n, struct errmsg *e)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && err == 0; i++)
+		err = guest_sync_settings(d, changes[i].port, &changes[i].wanted, e);
+	return err;
 }
 
 /* After a change: what is not in the view. */
@@ -213,10 +228,13 @@ port_set_many(struct daemon *d, struct port_change *changes, uint32_t n, struct 
 	if (err != 0)
 		return err;
 	swap_settings(changes, n);
-	err = publish(d);
+	err = sync_changes(d, changes, n, e);
+	if (err == 0 && publish(d) != 0)
+		err = err_set(e, -ENOMEM, "out of memory");
 	if (err != 0) {
 		swap_settings(changes, n);
-		return err_set(e, err, "out of memory");
+		sync_changes(d, changes, n, NULL);
+		return err;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		finish_change(d, changes[i].port, &changes[i].wanted);
@@ -237,6 +255,7 @@ port_del(struct daemon *d, struct port *p)
 	struct counters last;
 
 	p->state = PORT_DRAINING;
+	guest_sync_stop(p);
 	d->ports[p->index] = NULL;
 	if (publish(d) != 0) {
 		/* The view still has it: keep the slot, and the memory, rather than crash a worker.
@@ -252,89 +271,4 @@ port_del(struct daemon *d, struct port *p)
 	log_info("port %s: removed", p->settings.name);
 	daemon_event(d, "port.removed", p->settings.name, NULL);
 	free(p);
-}
-
-static struct port *
-find_by_socket(const struct daemon *d, const char *path)
-{
-	for (uint32_t i = 0; i < MAX_PORTS; i++)
-		if (d->ports[i] != NULL && strcmp(d->ports[i]->settings.socket, path) == 0)
-			return d->ports[i];
-	return NULL;
-}
-
-/* How many queue pairs, from the first on, have both rings enabled. */
-static uint16_t
-usable_pairs(const struct guest *g)
-{
-	uint16_t n = 0;
-
-	while (n < MAX_QUEUE_PAIRS && (g->rings >> (2 * n) & 3) == 3)
-		n++;
-	return n;
-}
-
-/* Brings state, view and the guest's kicks in line with what is known of the guest now. */
-static void
-settle(struct daemon *d, struct port *p)
-{
-	struct guest *g = &p->guest;
-	uint16_t pairs = g->running ? usable_pairs(g) : 0;
-	bool was_up = p->state == PORT_READY;
-	bool same_view = pairs == g->pairs;
-
-	g->pairs = pairs;
-	p->state = pairs > 0 ? PORT_READY : g->vid >= 0 ? PORT_CONNECTED : PORT_CONFIGURED;
-	if (same_view)
-		return;
-	for (; g->quiet_rings < 2 * pairs; g->quiet_rings++)
-		vhost_disable_kicks(g->vid, g->quiet_rings);
-	if (pairs > p->settings.queues)
-		log_warning("port %s: the guest uses %u queue pairs, more than its queues = %u",
-			    p->settings.name, pairs, p->settings.queues);
-	if (publish(d) != 0)
-		log_error("port %s: out of memory: the guest's state is not in effect",
-			  p->settings.name);
-	if (was_up == (p->state == PORT_READY))
-		return;
-	log_info("port %s: guest %s", p->settings.name, was_up ? "down" : "up");
-	daemon_event(d, was_up ? "port.down" : "port.up", p->settings.name, port_facts(p));
-}
-
-void
-port_on_guest_event(void *ctx, const struct guest_event *event)
-{
-	struct daemon *d = ctx;
-	struct port *p = find_by_socket(d, event->path);
-	struct guest *g;
-
-	if (p == NULL)
-		return; /* removed meanwhile */
-	g = &p->guest;
-	switch (event->kind) {
-	case GUEST_CONNECTED:
-		*g = (struct guest){.vid = event->vid};
-		p->state = PORT_CONNECTED;
-		break;
-	case GUEST_READY:
-		g->vid = event->vid;
-		g->running = true;
-		break;
-	case GUEST_RING:
-		if (event->ring >= 2 * MAX_QUEUE_PAIRS)
-			break;
-		g->rings &= ~(UINT32_C(1) << event->ring);
-		g->rings |= (uint32_t)event->enabled << event->ring;
-		if (!event->enabled)
-			g->quiet_rings = RTE_MIN(g->quiet_rings, event->ring);
-		break;
-	case GUEST_GONE:
-		g->running = false;
-		g->quiet_rings = 0;
-		break;
-	case GUEST_DISCONNECTED:
-		*g = (struct guest){.vid = -1, .pairs = g->pairs};
-		break;
-	}
-	settle(d, p);
 }

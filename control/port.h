@@ -34,5 +34,5 @@ int port_set_many(struct daemon *d, struct port_change *changes, uint32_t n, str
 /* Disconnects the guest and forgets the port; what it counted moves to its uplink. */
 void port_del(struct daemon *d, struct port *p);
 
-/* The vhost mailbox's handler; ctx: the daemon. */
-void port_on_guest_event(void *ctx, const struct guest_event *event);
+/* What events say of a port: {uplink, mode, mac}. A new reference. */
+json_t *port_facts(const struct port *p);

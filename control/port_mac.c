@@ -16,22 +16,43 @@
 #define MACHINE_ID_FILE "/etc/machine-id"
 
 static bool
-taken(const struct daemon *d, const struct uplink *u, const struct mac_addr *mac)
+has_from_guest(const struct rx_filter *f, const struct mac_addr *mac)
 {
-	if (memcmp(&u->nic.mac, mac, sizeof(*mac)) == 0)
-		return true;
+	for (uint32_t i = 0; i < f->n_unicast; i++)
+		if (f->unicast[i].source == FILTER_GUEST &&
+		    memcmp(&f->unicast[i].mac, mac, sizeof(*mac)) == 0)
+			return true;
+	return false;
+}
+
+/* The port of the uplink, other than name, that has the address; NULL: none. */
+static const struct port *
+find_owner(const struct daemon *d, const struct uplink *u, const char *name,
+	   const struct mac_addr *mac)
+{
 	for (uint32_t i = 0; i < MAX_PORTS; i++) {
 		const struct port *p = d->ports[i];
 
-		if (p == NULL || p->uplink != u)
+		if (p == NULL || p->uplink != u || strcmp(p->settings.name, name) == 0)
 			continue;
-		if (memcmp(&p->settings.mac, mac, sizeof(*mac)) == 0)
-			return true;
-		for (uint32_t m = 0; m < p->settings.n_maddr; m++)
-			if (memcmp(&p->settings.maddr[m], mac, sizeof(*mac)) == 0)
-				return true;
+		/* Its own MAC stays its own while its guest has chosen another. */
+		if (memcmp(&p->settings.mac, mac, sizeof(*mac)) == 0 ||
+		    rx_filter_has(&p->filter, mac))
+			return p;
 	}
-	return false;
+	return NULL;
+}
+
+const char *
+port_mac_owner(const struct daemon *d, const struct port *p, const struct mac_addr *mac)
+{
+	const struct port *owner;
+
+	if (memcmp(&p->uplink->nic.mac, mac, sizeof(*mac)) == 0 &&
+	    p->settings.mode != MODE_PASSTHRU)
+		return "the uplink";
+	owner = find_owner(d, p->uplink, p->settings.name, mac);
+	return owner != NULL ? owner->settings.name : NULL;
 }
 
 /* The machine's identity, so that two hosts on one wire do not choose alike. */
@@ -70,27 +91,56 @@ port_mac_choose(const struct daemon *d, const struct uplink *u, struct port_sett
 						 (uint8_t)(low >> 24), (uint8_t)(low >> 16),
 						 (uint8_t)(low >> 8), (uint8_t)low}};
 		s->mac.b[0] = (uint8_t)((s->mac.b[0] & 0xfc) | 0x02); /* local, not a group */
-		if (!taken(d, u, &s->mac))
+		if (memcmp(&u->nic.mac, &s->mac, sizeof(s->mac)) != 0 &&
+		    find_owner(d, u, s->name, &s->mac) == NULL)
 			return;
 	}
 }
 
-int
-port_mac_check(const struct uplink *u, const struct port_settings *s, struct errmsg *e)
+/* Another port of the uplink whose guest took the address. */
+static const struct port *
+find_guest_owner(const struct daemon *d, const struct uplink *u, const char *name,
+		 const struct mac_addr *mac)
 {
-	bool may_have_it = s->mode == MODE_PASSTHRU || s->device[0] != '\0';
-	char text[MAC_TEXT_SIZE];
-	const char *key = NULL;
+	for (uint32_t i = 0; i < MAX_PORTS; i++) {
+		const struct port *p = d->ports[i];
 
-	if (memcmp(&s->mac, &u->nic.mac, sizeof(s->mac)) == 0)
-		key = "mac";
-	for (uint32_t i = 0; i < s->n_maddr; i++)
-		if (memcmp(&s->maddr[i], &u->nic.mac, sizeof(s->mac)) == 0)
-			key = "maddr";
-	if (key == NULL || may_have_it)
+		if (p != NULL && p->uplink == u && strcmp(p->settings.name, name) != 0 &&
+		    has_from_guest(&p->filter, mac))
+			return p;
+	}
+	return NULL;
+}
+
+static int
+check_address(const struct daemon *d, const struct uplink *u, const struct port_settings *s,
+	      const char *key, const struct mac_addr *mac, struct errmsg *e)
+{
+	bool may_have_uplinks = s->mode == MODE_PASSTHRU || s->device[0] != '\0';
+	const struct port *owner;
+	char text[MAC_TEXT_SIZE];
+
+	if (mac_is_multicast(mac))
 		return 0;
-	return err_set(e, -EADDRINUSE,
-		       "port %s: %s: %s is uplink %s's own address; only a passthru port or the "
-		       "host's own port (device) may have it",
-		       s->name, key, mac_format(&u->nic.mac, text), u->settings.name);
+	if (memcmp(mac, &u->nic.mac, sizeof(*mac)) == 0 && !may_have_uplinks)
+		return err_set(e, -EADDRINUSE,
+			       "port %s: %s: %s is uplink %s's own address; only a passthru port "
+			       "or the host's own port (device) may have it",
+			       s->name, key, mac_format(mac, text), u->settings.name);
+	owner = find_guest_owner(d, u, s->name, mac);
+	if (owner != NULL)
+		return err_set(e, -EADDRINUSE, "port %s: %s: port %s's guest has %s", s->name, key,
+			       owner->settings.name, mac_format(mac, text));
+	return 0;
+}
+
+int
+port_mac_check(const struct daemon *d, const struct uplink *u, const struct port_settings *s,
+	       struct errmsg *e)
+{
+	int err = check_address(d, u, s, "mac", &s->mac, e);
+
+	for (uint32_t i = 0; i < s->n_maddr && err == 0; i++)
+		err = check_address(d, u, s, "maddr", &s->maddr[i], e);
+	return err;
 }

@@ -14,8 +14,16 @@
 void port_mac_choose(const struct daemon *d, const struct uplink *u, struct port_settings *s);
 
 /*
+ * Who else on p's uplink has this unicast address now, by settings or by a guest's filter: a port's
+ * name, "the uplink", or NULL: nobody.
+ */
+const char *port_mac_owner(const struct daemon *d, const struct port *p,
+			   const struct mac_addr *mac);
+
+/*
  * May a port with these settings have its addresses on u? 0; -EADDRINUSE: the MAC, or a unicast
  * maddr, is the uplink's own (macvlan_addr_busy), allowed only for passthru and the host's own
- * port.
+ * port, or another port, perhaps its guest, has it.
  */
-int port_mac_check(const struct uplink *u, const struct port_settings *s, struct errmsg *e);
+int port_mac_check(const struct daemon *d, const struct uplink *u, const struct port_settings *s,
+		   struct errmsg *e);

@@ -11,14 +11,12 @@
 
 #include "control/log.h"
 
-#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
-
 /* What is being put together: the spec and the growing array it borrows. */
 struct draft {
 	struct view_spec spec;
 	struct view_spec_address *addresses;
 	uint32_t room;
-	struct view_poll polls[(MAX_PORTS + MAX_UPLINKS) * MAX_QUEUE_PAIRS];
+	struct view_poll polls[MAX_PORTS * MAX_QUEUE_PAIRS + MAX_UPLINKS * MAX_NIC_QUEUES];
 	uint32_t n_polls;
 };
 
@@ -27,8 +25,8 @@ draft_uplink(struct draft *draft, const struct uplink *u, uint32_t workers)
 {
 	struct view_uplink *vu = &draft->spec.uplinks[u->index];
 
-	vu->in_use = true;
-	vu->carrier = u->nic.carrier;
+	vu->in_use = !u->resetting;
+	vu->carrier = u->nic.carrier && !u->resetting;
 	vu->segment = u->index; /* (uplink, no S-channel, no VLAN) */
 	vu->max_frame = u->nic.mtu + FRAME_OVERHEAD;
 	nic_endpoint(&u->nic, u->first_worker, workers, &vu->endpoint);
@@ -72,21 +70,23 @@ static int
 draft_port(struct draft *draft, const struct daemon *d, const struct port *p)
 {
 	struct view_port *vp = &draft->spec.ports[p->index];
-	int err;
+	const struct rx_filter *f = &p->filter;
+	int err = 0;
 
 	vp->up = port_is_up(p) && p->state != PORT_DRAINING;
 	vp->own_source_deliver = p->settings.own_source == OWN_SOURCE_DELIVER;
 	vp->mode = p->settings.mode;
 	vp->segment = p->uplink->index;
 	vp->uplink = p->uplink->index;
-	draft->spec.promisc[p->index] = p->settings.promisc;
-	draft->spec.allmulticast[p->index] = p->settings.allmulticast;
+	draft->spec.promisc[p->index] = f->promisc;
+	draft->spec.allmulticast[p->index] = f->allmulticast;
 	if (!vp->up)
 		return 0;
 	draft_endpoint(d, p, &vp->endpoint);
-	err = draft_address(draft, mac_to_u64(&p->settings.mac), p->index);
-	for (uint32_t i = 0; i < p->settings.n_maddr && err == 0; i++)
-		err = draft_address(draft, mac_to_u64(&p->settings.maddr[i]), p->index);
+	for (uint32_t i = 0; i < f->n_unicast && err == 0; i++)
+		err = draft_address(draft, mac_to_u64(&f->unicast[i].mac), p->index);
+	for (uint32_t i = 0; i < f->n_multicast && err == 0; i++)
+		err = draft_address(draft, mac_to_u64(&f->multicast[i].mac), p->index);
 	return err;
 }
 
@@ -98,22 +98,35 @@ worker_for(const struct daemon *d, const struct uplink *u, uint32_t n)
 }
 
 static void
+draft_uplink_polls(struct draft *draft, const struct daemon *d, const struct uplink *u,
+		   uint32_t worker)
+{
+	for (uint16_t q = 0; !u->resetting && q < u->nic.rx_queues; q++) {
+		if (worker_for(d, u, q) != worker)
+			continue;
+		draft->polls[draft->n_polls++] =
+			(struct view_poll){.from_wire = true,
+					   .index = u->index,
+					   .queue = q,
+					   .owner = nic_steer_owner(&u->steer, q)};
+	}
+}
+
+static void
 draft_worker_polls(struct draft *draft, const struct daemon *d, uint32_t worker)
 {
 	uint32_t first = draft->n_polls;
 
 	for (uint16_t i = 0; i < MAX_UPLINKS; i++)
-		for (uint16_t q = 0; d->uplinks[i] != NULL && q < d->uplinks[i]->nic.rx_queues; q++)
-			if (worker_for(d, d->uplinks[i], q) == worker)
-				draft->polls[draft->n_polls++] = (struct view_poll){
-					.from_wire = true, .index = i, .queue = q};
+		if (d->uplinks[i] != NULL)
+			draft_uplink_polls(draft, d, d->uplinks[i], worker);
 	for (uint16_t i = 0; i < MAX_PORTS; i++) {
 		const struct endpoint *ep = &draft->spec.ports[i].endpoint;
 
 		for (uint16_t q = 0; draft->spec.ports[i].up && q < ep->rx_queues; q++)
 			if (worker_for(d, d->ports[i]->uplink, (uint32_t)i + q) == worker)
-				draft->polls[draft->n_polls++] =
-					(struct view_poll){.index = i, .queue = q};
+				draft->polls[draft->n_polls++] = (struct view_poll){
+					.index = i, .queue = q, .owner = NO_PORT};
 	}
 	draft->spec.n_polls[worker] = draft->n_polls - first;
 }
@@ -140,28 +153,30 @@ draft_all(struct draft *draft, const struct daemon *d)
 static int
 want_port(struct filter_want *want, const struct port *p)
 {
-	const struct port_settings *s = &p->settings;
-	int err = nic_filter_want(want, mac_to_u64(&s->mac), p->index);
+	const struct rx_filter *f = &p->filter;
+	int err = nic_filter_want(want, MAC_ALL_HOSTS_V4, p->index);
 
 	if (err == 0)
-		err = nic_filter_want(want, MAC_ALL_HOSTS_V4, p->index);
-	if (err == 0)
 		err = nic_filter_want(want, MAC_ALL_HOSTS_V6, p->index);
-	for (uint32_t i = 0; i < s->n_maddr && err == 0; i++)
-		err = nic_filter_want(want, mac_to_u64(&s->maddr[i]), p->index);
+	for (uint32_t i = 0; i < f->n_unicast && err == 0; i++)
+		err = nic_filter_want(want, mac_to_u64(&f->unicast[i].mac), p->index);
+	for (uint32_t i = 0; i < f->n_multicast && err == 0; i++)
+		err = nic_filter_want(want, mac_to_u64(&f->multicast[i].mac), p->index);
 	/* The kernel's IFF_PROMISC and MACVLAN_FLAG_NOPROMISC rules: macvlan_open. */
-	if (s->mode == MODE_PASSTHRU)
-		want->promiscuous |= !s->nopromisc;
+	if (p->settings.mode == MODE_PASSTHRU)
+		want->promiscuous |= !p->settings.nopromisc;
 	else
-		want->promiscuous |= s->promisc;
-	want->allmulticast |= s->allmulticast;
+		want->promiscuous |= f->promisc;
+	want->allmulticast |= f->allmulticast;
+	/* A passthru port gets everything: there is nothing to sort. */
+	want->may_steer[p->index] = p->settings.mode != MODE_PASSTHRU;
 	return err;
 }
 
 static int
 apply_filter(struct daemon *d, struct uplink *u)
 {
-	struct filter_want want = {0};
+	struct filter_want want = {.demux = u->settings.demux};
 	int err = 0;
 
 	for (uint32_t i = 0; i < MAX_PORTS && err == 0; i++)
@@ -171,6 +186,18 @@ apply_filter(struct daemon *d, struct uplink *u)
 	if (err == 0)
 		nic_filter_apply(&u->filter, &u->nic, &want);
 	free(want.addresses);
+	return err;
+}
+
+/* Filters first: which queue is whose is known only then. */
+static int
+apply_filters(struct daemon *d)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++)
+		if (d->uplinks[i] != NULL && !d->uplinks[i]->resetting)
+			err = apply_filter(d, d->uplinks[i]);
 	return err;
 }
 
@@ -184,10 +211,10 @@ publish(struct daemon *d)
 	if (draft == NULL)
 		return -ENOMEM;
 	draft->spec.generation = d->generation + 1;
-	err = draft_all(draft, d);
-	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++)
-		if (d->uplinks[i] != NULL)
-			err = apply_filter(d, d->uplinks[i]);
+	guest_sync_filters(d);
+	err = apply_filters(d);
+	if (err == 0)
+		err = draft_all(draft, d);
 	if (err == 0)
 		err = view_build(&draft->spec, &v);
 	if (err == -EEXIST) {

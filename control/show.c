@@ -15,8 +15,6 @@
 
 #include "config/keys.h"
 
-#define SOURCE_CONFIG "config" /* an address that the user gave, not the guest */
-
 static json_t *
 json_mac(uint64_t mac)
 {
@@ -81,24 +79,69 @@ json_counters(const struct counters *c, const char *peer)
 	return object;
 }
 
-static json_t *
-json_address(const struct mac_addr *mac, const char *source)
+static const char *
+source_name(enum filter_source source)
 {
-	return json_pack("{s:o, s:s}", "address", json_mac(mac_to_u64(mac)), "source", source);
+	return source == FILTER_GUEST ? "guest" : "config";
 }
 
 static json_t *
-json_filter(const struct port_settings *s)
+json_entries(const struct filter_entry *entries, uint32_t n)
 {
-	json_t *unicast = json_array(), *multicast = json_array();
+	json_t *array = json_array();
 
-	json_array_append_new(unicast, json_address(&s->mac, SOURCE_CONFIG));
-	for (uint32_t i = 0; i < s->n_maddr; i++)
-		json_array_append_new(mac_is_multicast(&s->maddr[i]) ? multicast : unicast,
-				      json_address(&s->maddr[i], SOURCE_CONFIG));
-	return json_pack("{s:b, s:b, s:b, s:o, s:o}", "promisc", s->promisc, "allmulticast",
-			 s->allmulticast, "broadcast", 1, "unicast", unicast, "multicast",
-			 multicast);
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(array, json_pack("{s:o, s:s}", "address",
+						       json_mac(mac_to_u64(&entries[i].mac)),
+						       "source", source_name(entries[i].source)));
+	return array;
+}
+
+static json_t *
+json_filter(const struct rx_filter *f)
+{
+	return json_pack("{s:b, s:b, s:b, s:o, s:o}", "promisc", f->promisc, "allmulticast",
+			 f->allmulticast, "broadcast", 1, "unicast",
+			 json_entries(f->unicast, f->n_unicast), "multicast",
+			 json_entries(f->multicast, f->n_multicast));
+}
+
+/* Shown, not enforced: a port takes every tag. */
+static json_t *
+json_vlans(const struct guest_filter *g)
+{
+	json_t *vlans;
+
+	if (g->vlan_all)
+		return json_string("all");
+	vlans = json_array();
+	for (uint16_t v = 0; v < GUEST_FILTER_VLANS; v++)
+		if (guest_filter_has_vlan(g, v))
+			json_array_append_new(vlans, json_integer(v));
+	return vlans;
+}
+
+static json_t *
+json_sync(const struct port *p)
+{
+	struct qmp_device_info info = {.reason = "", .last_error = ""};
+	const char *error = p->sync.refusal;
+	json_t *o;
+
+	if (p->sync.device != NULL)
+		qmp_device_get_info(p->sync.device, &info);
+	if (error[0] == '\0')
+		error = info.last_error;
+	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "state",
+		      qmp_device_state_name(info.state), "device", p->settings.qmp_device, "events",
+		      (json_int_t)info.events, "queries", (json_int_t)info.queries, "failures",
+		      (json_int_t)info.failures, "refused", (json_int_t)p->sync.refused,
+		      "last_error", error[0] != '\0' ? json_string(error) : json_null());
+	if (o != NULL && info.reason[0] != '\0')
+		json_object_set_new(o, "reason", json_string(info.reason));
+	if (o != NULL && p->sync.have)
+		json_object_set_new(o, "vlans", json_vlans(&p->sync.wanted));
+	return o;
 }
 
 static json_t *
@@ -144,11 +187,9 @@ show_port(const struct daemon *d, const struct port *p)
 	dataplane_port_counters(d->dp, p->index, &counters);
 	json_object_set_new(o, "queues", json_integer(s->queues));
 	json_object_set_new(o, "link", json_string(port_is_up(p) ? "up" : "down"));
-	json_object_set_new(o, "filter", json_filter(s));
-	/* Guests' own filters are not followed yet: state "off", whatever qmp says. */
-	json_object_set_new(o, "sync",
-			    json_pack("{s:s, s:s, s:i, s:i, s:n}", "state", "off", "device",
-				      s->qmp_device, "events", 0, "refused", 0, "last_error"));
+	json_object_set_new(o, "mac", json_mac(mac_to_u64(&p->filter.unicast[0].mac)));
+	json_object_set_new(o, "filter", json_filter(&p->filter));
+	json_object_set_new(o, "sync", json_sync(p));
 	if (port_is_vhost(p)) {
 		json_object_set_new(o, "state", json_string(states[p->state]));
 		json_object_set_new(o, "guest", json_guest(p));
@@ -169,13 +210,15 @@ json_demux(const struct daemon *d, const struct uplink *u)
 	for (uint32_t i = 0; i < u->filter.now.n; i++) {
 		const struct filter_address *a = &u->filter.now.addresses[i];
 		const struct port *p = d->ports[a->port];
+		json_t *o;
 
 		if (p == NULL)
 			continue;
-		json_array_append_new(array,
-				      json_pack("{s:o, s:s, s:s, s:s}", "address", json_mac(a->mac),
-						"port", p->settings.name, "tier",
-						filter_tier_name(a->tier), "why", a->why));
+		o = json_pack("{s:o, s:s, s:s, s:s}", "address", json_mac(a->mac), "port",
+			      p->settings.name, "tier", filter_tier_name(a->tier), "why", a->why);
+		if (o != NULL && a->no_rule != NULL)
+			json_object_set_new(o, "no_rule", json_string(a->no_rule));
+		json_array_append_new(array, o);
 	}
 	return array;
 }
@@ -201,7 +244,7 @@ show_uplink(const struct daemon *d, const struct uplink *u)
 	if (u->filter.allmulticast_why != NULL)
 		json_object_set_new(o, "allmulticast_why", json_string(u->filter.allmulticast_why));
 	json_object_set_new(o, "hairpin", json_on_off(u->settings.hairpin));
-	json_object_set_new(o, "queues", json_integer(nic->rx_queues));
+	json_object_set_new(o, "queues", json_integer(nic->shared_queues));
 	json_object_set_new(o, "demux", json_demux(d, u));
 	json_object_set_new(o, "notes", json_notes(nic));
 	json_object_set_new(o, "counters", json_counters(&counters, "wire"));
@@ -209,33 +252,34 @@ show_uplink(const struct daemon *d, const struct uplink *u)
 	return o;
 }
 
+static json_t *
+json_owned(const struct port *p, const struct filter_entry *entry, bool with_uplink)
+{
+	json_t *o = json_pack("{s:o, s:s, s:s}", "address", json_mac(mac_to_u64(&entry->mac)),
+			      "port", p->settings.name, "source", source_name(entry->source));
+
+	if (o != NULL && with_uplink)
+		json_object_set_new(o, "uplink", json_string(p->settings.uplink));
+	return o;
+}
+
 void
 show_maddr(const struct port *p, json_t *array)
 {
-	for (uint32_t i = 0; i < p->settings.n_maddr; i++)
-		json_array_append_new(array,
-				      json_pack("{s:o, s:s, s:s}", "address",
-						json_mac(mac_to_u64(&p->settings.maddr[i])), "port",
-						p->settings.name, "source", SOURCE_CONFIG));
+	const struct rx_filter *f = &p->filter;
+
+	for (uint32_t i = 1; i < f->n_unicast; i++)
+		json_array_append_new(array, json_owned(p, &f->unicast[i], false));
+	for (uint32_t i = 0; i < f->n_multicast; i++)
+		json_array_append_new(array, json_owned(p, &f->multicast[i], false));
 }
 
 /* Unicast addresses that lead somewhere now: a port without a running guest owns nothing. */
 void
 show_fdb(const struct port *p, json_t *array)
 {
-	if (!port_is_up(p))
-		return;
-	json_array_append_new(array, json_pack("{s:o, s:s, s:s, s:s}", "address",
-					       json_mac(mac_to_u64(&p->settings.mac)), "uplink",
-					       p->settings.uplink, "port", p->settings.name,
-					       "source", SOURCE_CONFIG));
-	for (uint32_t i = 0; i < p->settings.n_maddr; i++)
-		if (!mac_is_multicast(&p->settings.maddr[i]))
-			json_array_append_new(array,
-					      json_pack("{s:o, s:s, s:s, s:s}", "address",
-							json_mac(mac_to_u64(&p->settings.maddr[i])),
-							"uplink", p->settings.uplink, "port",
-							p->settings.name, "source", SOURCE_CONFIG));
+	for (uint32_t i = 0; port_is_up(p) && i < p->filter.n_unicast; i++)
+		json_array_append_new(array, json_owned(p, &p->filter.unicast[i], true));
 }
 
 static int

@@ -12,6 +12,7 @@
 
 #include "control/log.h"
 #include "control/publish.h"
+#include "control/uplink_events.h"
 
 static int
 free_index(const struct daemon *d)
@@ -44,6 +45,7 @@ discard(struct daemon *d, struct uplink *u)
 	d->uplinks[u->index] = NULL;
 	if (publish(d) != 0)
 		log_error("uplink %s: out of memory while removing it", u->settings.name);
+	nic_steer_free(&u->steer, &u->nic);
 	nic_close(&u->nic, &pool);
 	daemon_retire_pool(d, pool);
 	dataplane_clear_uplink(d->dp, u->index);
@@ -51,14 +53,36 @@ discard(struct daemon *d, struct uplink *u)
 	free(u);
 }
 
-int
-uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
+struct nic_wants
+uplink_wants(const struct daemon *d, const struct uplink_settings *s)
 {
-	struct nic_wants wants = {.name = s->name,
+	bool flow = s->demux == DEMUX_AUTO || s->demux == DEMUX_FLOW;
+
+	return (struct nic_wants){.name = s->name,
 				  .device = s->device,
 				  .mtu = s->mtu,
 				  .rx_queues = s->queues,
-				  .workers = dataplane_workers(d->dp)};
+				  .workers = dataplane_workers(d->dp),
+				  .port_queues_useful = flow ? nic_steer_supported : NULL};
+}
+
+static int
+check_demux(const struct uplink *u, const struct uplink_settings *s, struct errmsg *e)
+{
+	if (s->demux != DEMUX_FLOW || u->filter.steer != NULL)
+		return 0;
+	return err_set(
+		e, -ENOTSUP,
+		"uplink %s: demux: 'flow' is not possible: the device has no flow rules that "
+		"match a destination address, has no receive queue to spare, or was added with "
+		"a demux that needs none; auto, filter or promisc",
+		s->name);
+}
+
+int
+uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
+{
+	struct nic_wants wants = uplink_wants(d, s);
 	struct uplink *u;
 	int index = free_index(d);
 	int err;
@@ -84,11 +108,18 @@ uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
 	}
 	u->first_worker = (uint32_t)index % wants.workers;
 	u->workers = u->nic.tx_queues;
+	nic_steer_init(&u->steer);
+	if (u->nic.rx_queues > u->nic.shared_queues)
+		u->filter.steer = &u->steer;
+	u->filter.traffic = uplink_traffic;
+	u->filter.traffic_ctx = d;
 	d->uplinks[index] = u;
-	err = publish(d);
+	err = check_demux(u, s, e);
+	if (err == 0 && publish(d) != 0)
+		err = err_set(e, -ENOMEM, "uplink %s: out of memory", s->name);
 	if (err != 0) {
 		discard(d, u);
-		return err_set(e, err, "uplink %s: out of memory", s->name);
+		return err;
 	}
 	log_info("uplink %s: %s, driver %s, mtu %u, %u receive and %u transmit queues", s->name,
 		 s->device, u->nic.driver, u->nic.mtu, u->nic.rx_queues, u->nic.tx_queues);
@@ -101,14 +132,15 @@ uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, 
 {
 	struct uplink_settings old = u->settings;
 	uint32_t old_mtu = u->nic.mtu;
-	int err = 0;
+	int err = check_demux(u, s, e);
 
-	if (s->mtu != 0 && s->mtu != u->nic.mtu)
+	if (err == 0 && s->mtu != 0 && s->mtu != u->nic.mtu)
 		err = nic_set_mtu(&u->nic, s->mtu, e);
 	if (err != 0)
 		return err;
 	u->settings.mtu = s->mtu;
 	u->settings.hairpin = s->hairpin;
+	u->settings.demux = s->demux;
 	err = publish(d);
 	if (err != 0) {
 		u->settings = old;
@@ -142,44 +174,4 @@ uplink_del(struct daemon *d, struct uplink *u, struct errmsg *e)
 	daemon_event(d, "uplink.removed", u->settings.name, NULL);
 	discard(d, u);
 	return 0;
-}
-
-static bool
-follow(struct daemon *d, struct nic *nic, bool follow_mtu, const char *kind, const char *name)
-{
-	bool carrier = nic->carrier;
-	char event[32];
-
-	if (!nic_follow(nic, follow_mtu))
-		return false;
-	if (carrier != nic->carrier) {
-		log_notice("%s %s: link %s", kind, name, nic->carrier ? "up" : "down");
-		snprintf(event, sizeof(event), "%s.%s", kind, nic->carrier ? "up" : "down");
-	} else {
-		snprintf(event, sizeof(event), "%s.changed", kind);
-	}
-	daemon_event(d, event, name, json_pack("{s:i}", "mtu", (int)nic->mtu));
-	return true;
-}
-
-void
-uplinks_follow(struct daemon *d)
-{
-	bool changed = false;
-
-	for (uint32_t i = 0; i < MAX_UPLINKS; i++) {
-		struct uplink *u = d->uplinks[i];
-
-		if (u != NULL)
-			changed |= follow(d, &u->nic, u->settings.mtu == 0, "uplink",
-					  u->settings.name);
-	}
-	for (uint32_t i = 0; i < MAX_PORTS; i++) {
-		struct port *p = d->ports[i];
-
-		if (p != NULL && !port_is_vhost(p))
-			changed |= follow(d, &p->nic, true, "port", p->settings.name);
-	}
-	if (changed && publish(d) != 0)
-		log_error("out of memory: a link's change is not in effect yet");
 }

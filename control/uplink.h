@@ -18,5 +18,5 @@ int uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings 
 /* 0; -EBUSY: it still has ports, which the text names. */
 int uplink_del(struct daemon *d, struct uplink *u, struct errmsg *e);
 
-/* Timer: follows link and MTU of every NIC, uplink or port; publishes and tells what changed. */
-void uplinks_follow(struct daemon *d);
+/* What nic_open and nic_reset are to be given for an uplink with these settings. */
+struct nic_wants uplink_wants(const struct daemon *d, const struct uplink_settings *s);

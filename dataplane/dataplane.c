@@ -154,6 +154,18 @@ dataplane_uplink_counters(const struct dataplane *dp, uint16_t uplink, struct co
 }
 
 void
+dataplane_port_steering(const struct dataplane *dp, uint16_t port, struct steering *sum)
+{
+	*sum = (struct steering){0};
+	for (uint32_t i = 0; i < dp->n_workers; i++) {
+		const struct worker *w = dp->workers[i];
+
+		sum->own_queue += __atomic_load_n(&w->own_queue[port], __ATOMIC_RELAXED);
+		sum->looked_up += __atomic_load_n(&w->looked_up[port], __ATOMIC_RELAXED);
+	}
+}
+
+void
 dataplane_clear_port(struct dataplane *dp, uint16_t port)
 {
 	for (uint32_t i = 0; i < dp->n_workers; i++)

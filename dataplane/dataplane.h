@@ -43,6 +43,16 @@ const struct view *dataplane_view(const struct dataplane *dp);
 void dataplane_port_counters(const struct dataplane *dp, uint16_t port, struct counters *sum);
 void dataplane_uplink_counters(const struct dataplane *dp, uint16_t uplink, struct counters *sum);
 
+/*
+ * How a port's unicast came from the wire since start: by the NIC's queue for it, or looked up on a
+ * shared queue. A steering rule that works leaves nothing to look up.
+ */
+struct steering {
+	uint64_t own_queue;
+	uint64_t looked_up;
+};
+void dataplane_port_steering(const struct dataplane *dp, uint16_t port, struct steering *sum);
+
 /* Clears them. Only when the published view has no such port or uplink. */
 void dataplane_clear_port(struct dataplane *dp, uint16_t port);
 void dataplane_clear_uplink(struct dataplane *dp, uint16_t uplink);

@@ -232,3 +232,21 @@ forward_from_wire(const struct view *v, uint16_t uplink, const struct rte_ether_
 		return reflected_multicast(v, reflector, dst, false, receivers);
 	return reflected_unicast(v, reflector, view_owner(v, segment, dst));
 }
+
+struct verdict
+forward_from_own_queue(const struct view *v, uint16_t port, const struct rte_ether_hdr *hdr,
+		       struct portset *receivers)
+{
+	const struct view_port *to = &v->ports[port];
+
+	if (unlikely(!to->short_cut))
+		return forward_from_wire(v, to->uplink, hdr, receivers);
+	if (unlikely(hdr->ether_type == RTE_BE16(ETHER_TYPE_MAC_CONTROL)))
+		return drop(RULE_MAC_CONTROL, DROP_MAC_CONTROL);
+	if (unlikely(load_mac(&hdr->src_addr) == to->mac)) {
+		if (!to->own_source_deliver)
+			return drop(RULE_REFLECTED_SELF, DROP_OWN_REFLECTION);
+		return to_port(RULE_OWN_SOURCE, port);
+	}
+	return to_port(RULE_OWN_QUEUE, port);
+}

@@ -36,6 +36,14 @@ struct verdict {
 struct verdict forward_from_guest(const struct view *v, uint16_t port,
 				  const struct rte_ether_hdr *hdr, struct portset *receivers);
 
+/*
+ * What happens to a frame on port's own NIC queue, where the NIC's rule is exact on the
+ * destination: the same as forward_from_wire says, without a lookup where the view allows that
+ * (short_cut).
+ */
+struct verdict forward_from_own_queue(const struct view *v, uint16_t port,
+				      const struct rte_ether_hdr *hdr, struct portset *receivers);
+
 /* What happens to a frame that came in through uplink. */
 struct verdict forward_from_wire(const struct view *v, uint16_t uplink,
 				 const struct rte_ether_hdr *hdr, struct portset *receivers);

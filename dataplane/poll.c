@@ -36,13 +36,20 @@ poll_queue(struct worker *w, const struct view_poll *p)
 	if (p->from_wire) {
 		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, BURST);
 		if (n > 0)
-			from_wire_burst(w, p->index, pkts, n);
+			from_wire_burst(w, p, pkts, n);
 	} else {
 		n = endpoint_rx(&v->ports[p->index].endpoint, p->queue, pkts, BURST);
 		if (n > 0)
 			from_guest_burst(w, p->index, pkts, n);
 	}
 	return n;
+}
+
+/* The wire's shared queues stay hot: anybody's first frame comes there. */
+static bool
+may_cool(const struct view_poll *p)
+{
+	return !p->from_wire || p->owner != NO_PORT;
 }
 
 static void
@@ -65,7 +72,7 @@ poll_hot(struct worker *w)
 
 		moved += n;
 		s->idle_rounds = n > 0 ? 0 : (uint16_t)(s->idle_rounds + 1);
-		if (s->idle_rounds >= HOT_ROUNDS && !s->poll.from_wire)
+		if (s->idle_rounds >= HOT_ROUNDS && may_cool(&s->poll))
 			swap_polls(w, i, --w->n_hot); /* and look at the one that came here */
 		else
 			i++;

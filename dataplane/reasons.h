@@ -39,6 +39,7 @@ enum drop_reason {
 	X(HAIRPIN, "hairpin: a vepa port's frame is handled as if the wire had reflected it")      \
 	X(PASSTHRU, "passthru: everything from the wire goes to the one port")                     \
 	X(OWNER, "from the wire to the port that owns the destination")                            \
+	X(OWN_QUEUE, "the NIC put it into the queue of the port that owns the destination")        \
 	X(UPLINK_MAC, "the uplink's own address has no host port")                                 \
 	X(PROMISC, "nobody owns the destination: promiscuous ports get it")                        \
 	X(NOBODY, "nobody owns the destination")                                                   \

@@ -102,6 +102,29 @@ fill_segments(struct view *v, const struct view_spec *spec)
 	}
 }
 
+/* Which ports may skip the lookup on a queue of their own. */
+static void
+fill_short_cuts(struct view *v, const struct view_spec *spec)
+{
+	uint16_t unicast[MAX_PORTS] = {0};
+
+	for (uint32_t i = 0; i < spec->n_addresses; i++) {
+		const struct view_spec_address *a = &spec->addresses[i];
+
+		if (a->mac & MAC_MULTICAST_BIT)
+			continue;
+		unicast[a->port]++;
+		v->ports[a->port].mac = a->mac;
+	}
+	for (uint16_t p = 0; p < MAX_PORTS; p++) {
+		const struct view_segment *s = &v->segments[v->ports[p].segment];
+		struct portset open = portset_or(&s->vepa, &s->bridge);
+
+		v->ports[p].short_cut = v->ports[p].up && unicast[p] == 1 &&
+					memcmp(&open, &s->up, sizeof(open)) == 0;
+	}
+}
+
 static void
 fill_polls(struct view *v, const struct view_spec *spec, struct view_poll *polls)
 {
@@ -147,6 +170,7 @@ view_build(const struct view_spec *spec, struct view **out)
 	memcpy(v->uplinks, spec->uplinks, sizeof(v->uplinks));
 	memcpy(v->ports, spec->ports, sizeof(v->ports));
 	fill_segments(v, spec);
+	fill_short_cuts(v, spec);
 	fill_polls(v, spec, (struct view_poll *)((char *)v + polls_at));
 	for (uint32_t i = 0; i < spec->n_addresses; i++) {
 		const struct view_spec_address *a = &spec->addresses[i];

@@ -30,6 +30,10 @@
 struct view_port {
 	bool up;                 /* guest attached and its rings run: the port owns its addresses */
 	bool own_source_deliver; /* may receive frames with its own source address */
+	/* Frames on the port's own NIC queue need no lookup: no private port is about, and the port
+	 * has this one unicast address, so who sent them matters only if it was the port itself. */
+	bool short_cut;
+	uint64_t mac; /* the port's only unicast address; valid with short_cut */
 	enum port_mode mode;
 	uint16_t segment;
 	uint16_t uplink;
@@ -66,6 +70,9 @@ struct view_poll {
 	bool from_wire;
 	uint16_t index; /* of the port or the uplink */
 	uint16_t queue;
+	/* An uplink's queue into which the NIC steers one port's address and nothing else; NO_PORT:
+	 * shared by all, so each frame is looked up. */
+	uint16_t owner;
 };
 
 struct view_worker {

@@ -19,7 +19,7 @@
  */
 
 #define BURST 32 /* frames a poll takes; also the room of each output batch */
-#define MAX_POLLS ((MAX_PORTS + MAX_UPLINKS) * MAX_QUEUE_PAIRS)
+#define MAX_POLLS (MAX_PORTS * MAX_QUEUE_PAIRS + MAX_UPLINKS * MAX_NIC_QUEUES)
 
 /* Frames of one burst that go to one port or uplink. */
 struct batch {
@@ -68,9 +68,11 @@ struct worker {
 	struct batch to_wire;
 
 	/* Worker writes, control reads. */
-	uint64_t busy_cycles; /* TSC cycles of rounds that moved frames */
-	uint64_t idle_cycles; /* of rounds that did not, sleep included */
-	uint64_t packets;     /* frames taken in */
+	uint64_t busy_cycles;          /* TSC cycles of rounds that moved frames */
+	uint64_t idle_cycles;          /* of rounds that did not, sleep included */
+	uint64_t packets;              /* frames taken in */
+	uint64_t looked_up[MAX_PORTS]; /* unicast from the wire's shared queues, by receiver */
+	uint64_t own_queue[MAX_PORTS]; /* frames from the port's own NIC queue */
 	struct counters ports[MAX_PORTS];
 	struct counters uplinks[MAX_UPLINKS];
 } __rte_cache_aligned;
@@ -84,7 +86,8 @@ uint32_t worker_poll(struct worker *w, uint64_t elapsed);
 void worker_adopt(struct worker *w, const struct view *v);
 
 /* Decides and batches a burst; the frames are the worker's. dataplane/from_wire.c, from_guest.c */
-void from_wire_burst(struct worker *w, uint16_t uplink, struct rte_mbuf **pkts, uint16_t n);
+void from_wire_burst(struct worker *w, const struct view_poll *from, struct rte_mbuf **pkts,
+		     uint16_t n);
 void from_guest_burst(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
 
 /* Sends the batches of the burst under way, and frees what nobody took. dataplane/output.c */

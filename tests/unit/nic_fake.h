@@ -39,10 +39,22 @@ static struct {
 	uint32_t n_table, n_list;
 	bool allmulticast, promiscuous;
 	uint32_t calls;
+	/* rte_flow: rules that pass their address and put it into a queue */
+	bool has_flow, no_count, no_steer;
+	uint32_t flow_room;
+	struct fake_rule {
+		uint64_t mac;
+		uint16_t queue;
+		bool used, counts;
+		uint64_t hits;
+	} rules[MOST];
+	uint32_t n_rules;
 } dev;
 
 static struct nic nic;
 static struct nic_filter filter;
+static struct nic_steer steer;
+static uint64_t own_queue[MAX_PORTS], looked_up[MAX_PORTS]; /* what the workers counted */
 static uint64_t staying[MOST]; /* wanted before and after the change under way */
 static uint32_t n_staying;
 static char history[4096]; /* the driver calls of the change under way */
@@ -74,6 +86,9 @@ passes(uint64_t mac)
 		return true;
 	if (mac & MAC_MULTICAST_BIT)
 		return dev.allmulticast || has(dev.list, dev.n_list, mac);
+	for (uint32_t i = 0; i < MOST; i++)
+		if (dev.rules[i].used && dev.rules[i].mac == mac)
+			return true;
 	return has(dev.table, dev.n_table, mac);
 }
 
@@ -190,6 +205,98 @@ rte_eth_promiscuous_disable(uint16_t port)
 	return switch_mode("no-promiscuous", dev.has_promiscuous, &dev.promiscuous, false);
 }
 
+RTE_DEFINE_PER_LCORE(int, _rte_errno);
+
+/* What a pattern and its actions ask for; -ENOTSUP: not of the kind that the device takes. */
+static int
+read_rule(const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+	  struct fake_rule *rule)
+{
+	const struct rte_flow_item_eth *spec = pattern[0].spec, *mask = pattern[0].mask;
+
+	memset(rule, 0, sizeof(*rule));
+	if (!dev.has_flow)
+		return -ENOSYS;
+	assert_int_equal(pattern[0].type, RTE_FLOW_ITEM_TYPE_ETH);
+	assert_int_equal(from_ether(&mask->hdr.dst_addr), MAC_BROADCAST);
+	assert_int_equal(pattern[1].type, RTE_FLOW_ITEM_TYPE_END);
+	rule->mac = from_ether(&spec->hdr.dst_addr);
+	for (; actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
+		if (actions->type == RTE_FLOW_ACTION_TYPE_COUNT)
+			rule->counts = true;
+		else
+			rule->queue = ((const struct rte_flow_action_queue *)actions->conf)->index;
+	}
+	assert_in_range(rule->queue, nic.shared_queues, nic.rx_queues - 1);
+	return rule->counts && dev.no_count ? -ENOTSUP : 0;
+}
+
+int
+rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
+		  const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+		  struct rte_flow_error *error)
+{
+	struct fake_rule rule;
+
+	(void)error;
+	assert_int_equal(port, nic.ethdev);
+	assert_true(attr->ingress);
+	return read_rule(pattern, actions, &rule);
+}
+
+struct rte_flow *
+rte_flow_create(uint16_t port, const struct rte_flow_attr *attr,
+		const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+		struct rte_flow_error *error)
+{
+	struct fake_rule rule;
+	int err = read_rule(pattern, actions, &rule);
+
+	(void)port, (void)attr, (void)error;
+	if (err == 0 && dev.n_rules >= dev.flow_room)
+		err = -ENOSPC;
+	rte_errno = -err;
+	for (uint32_t i = 0; i < MOST && err == 0; i++) {
+		assert_false(dev.rules[i].used && dev.rules[i].mac == rule.mac);
+		if (dev.rules[i].used)
+			continue;
+		dev.rules[i] = rule;
+		dev.rules[i].used = true;
+		dev.n_rules++;
+		called("flow", 0);
+		return (struct rte_flow *)&dev.rules[i];
+	}
+	called("flow", err);
+	return NULL;
+}
+
+int
+rte_flow_destroy(uint16_t port, struct rte_flow *flow, struct rte_flow_error *error)
+{
+	struct fake_rule *rule = (struct fake_rule *)flow;
+
+	(void)port, (void)error;
+	assert_true(rule->used);
+	rule->used = false;
+	dev.n_rules--;
+	return called("no-flow", 0);
+}
+
+int
+rte_flow_query(uint16_t port, struct rte_flow *flow, const struct rte_flow_action *action,
+	       void *data, struct rte_flow_error *error)
+{
+	const struct fake_rule *rule = (const struct fake_rule *)flow;
+	struct rte_flow_query_count *count = data;
+
+	(void)port, (void)error;
+	assert_int_equal(action->type, RTE_FLOW_ACTION_TYPE_COUNT);
+	assert_true(rule->used && rule->counts);
+	count->hits_set = 1;
+	count->hits = rule->hits;
+	return 0;
+}
+
 const char *
 rte_strerror(int err)
 {
@@ -227,6 +334,10 @@ setup(void **state)
 	dev.table_room = 3;
 	dev.list_room = 3;
 	nic.max_mac_addrs = 4;
+	memset(own_queue, 0, sizeof(own_queue));
+	memset(looked_up, 0, sizeof(looked_up));
+	nic_steer_init(&steer);
+	nic.shared_queues = nic.rx_queues = 1;
 	n_staying = violations = 0;
 	return 0;
 }
@@ -235,10 +346,14 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	n_staying = 0;
+	nic_steer_free(&steer, &nic);
 	nic_filter_free(&filter);
 	assert_int_equal(violations, 0);
 	return 0;
 }
+
+static enum demux demux;
 
 /* Applies n unicast addresses and as many groups as said; whole sets, as publish.c does. */
 static void
@@ -246,6 +361,8 @@ apply_set(const uint64_t *macs, uint32_t n, bool promiscuous, bool allmulticast)
 {
 	struct filter_want want = {.promiscuous = promiscuous, .allmulticast = allmulticast};
 
+	memset(want.may_steer, true, sizeof(want.may_steer));
+	want.demux = demux;
 	n_staying = 0;
 	history[0] = '\0';
 	for (uint32_t i = 0; i < n; i++) {
@@ -268,7 +385,7 @@ apply_set(const uint64_t *macs, uint32_t n, bool promiscuous, bool allmulticast)
 static void
 apply(uint32_t unicast, uint32_t groups)
 {
-	uint64_t macs[MOST];
+	uint64_t macs[MOST] = {0};
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < unicast; i++)
