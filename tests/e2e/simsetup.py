@@ -17,7 +17,7 @@ class SimSetup(Setup):
 
     def __init__(self, ports=None, uplink=None, daemon=None, **devargs):
         super().__init__(PORTS if ports is None else ports, uplink=uplink, daemon=daemon)
-        self.devargs = {"mac": UPLINK_MAC, "rss": 0, **devargs}
+        self.devargs = {"mac": UPLINK_MAC, **devargs}
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:

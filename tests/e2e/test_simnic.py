@@ -139,8 +139,6 @@ def test_many_frames_and_long_ones():
         s.nic.wait_state(lambda state: state["rx"]["bad_length"] == 1)
 
 
-@pytest.mark.xfail(strict=True, reason="control/nic.c asks for RSS_HASH without RSS, which ethdev "
-                                       "refuses; with its fix this mark and rss=0 in SimSetup go")
 def test_one_queue_of_a_nic_with_rss():
     with SimSetup({"b1": PORTS["b1"]}, rss=1) as s:
         assert s.gives(WIRE, _unicast("b1")) == ["b1"]
