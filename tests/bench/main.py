@@ -43,28 +43,28 @@ def run(options):
     for case in cases(options.sizes):
         if options.case and options.case not in str(case):
             continue
-        rates = {name: [] for name in case.peers}
-        cycles = []
+        rates = {label: [] for label, _, _ in case.peers}
+        cycles = {label: [] for label, _, _ in case.peers}
         for _ in range(options.rounds):
-            for name in case.peers:
-                rate, per_frame = measure(case, SWITCHES[name], options.seconds)
-                rates[name].append(rate)
+            for label, switch, idle in case.peers:
+                rate, per_frame = measure(case, SWITCHES[switch], idle, options.seconds)
+                rates[label].append(rate)
                 if per_frame is not None:
-                    cycles.append(per_frame)
-        results.append({"case": str(case), "mpps": rates, "cycles_per_packet": cycles})
+                    cycles[label].append(per_frame)
+        results.append({"case": str(case), "mpps": rates, "cycles_per_frame": cycles})
         report(results[-1])
     return results
 
 
 def report(result):
-    rates = result["mpps"]
-    line = f"{result['case']:32}  {spread(rates['macvswitch']):>20}"
-    if "testpmd" in rates:
-        ratios = [a / b for a, b in zip(rates["macvswitch"], rates["testpmd"])]
-        line += f"  {spread(rates['testpmd']):>20}  {spread(ratios):>18}"
-    else:
-        line += f"  {'':>20}  {'':>18}"
-    print(f"{line}  {spread(result['cycles_per_packet'], 0):>16}", flush=True)
+    """The first peer against the second: rates, and cycles where both have a worker of ours."""
+    (name, mine), (other, theirs) = result["mpps"].items()
+    cycles = [c for c in result["cycles_per_frame"].values() if c]
+    line = (f"{result['case']:34}  {name:>10} {spread(mine):>19}  {other:>8} {spread(theirs):>19}"
+            f"  {spread([a / b for a, b in zip(mine, theirs)]):>17}  {spread(cycles[0], 0):>14}")
+    if len(cycles) == 2:
+        line += f" against {spread(cycles[1], 0)}: {min(cycles[0]) / min(cycles[1]):.2f} at best"
+    print(line, flush=True)
 
 
 def main():
@@ -83,8 +83,7 @@ def main():
     print(f"{platform.processor() or platform.machine()}, kernel {platform.release()}, "
           f"{version[-1] if version else 'DPDK ?'}; {options.rounds} rounds of "
           f"{options.seconds} s, interleaved; million frames a second, median (min-max)")
-    print(f"{'case':32}  {'macvswitch':>20}  {'testpmd io':>20}  {'ratio':>18}  "
-          f"{'cycles/frame':>16}")
+    print(f"{'case':34}  {'switch':>30}  {'against':>28}  {'ratio':>17}  {'cycles/frame':>14}")
     with hugepages():
         results = run(options)
     if options.json:

@@ -195,6 +195,11 @@ class Guests:
     def wait_blast(self, name, timeout=60):
         poll_until(lambda: self.stats(name)["blast_left"] == 0, timeout, f"blast of {name} ends")
 
+    def signal(self, number):
+        """To every process: SIGSTOP makes the guests idle without any cost, SIGCONT ends that."""
+        for process in self.processes:
+            process.process.send_signal(number)
+
     def stop(self):
         """Ends the guests as a shutdown does; each must end with status 0."""
         statuses = [p.end(signal.SIGTERM) for p in self.processes]
