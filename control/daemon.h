@@ -37,10 +37,9 @@ struct uplink {
 enum port_state { PORT_CONFIGURED, PORT_CONNECTED, PORT_READY, PORT_DRAINING };
 
 struct guest {
-	int vid;
+	int vid;              /* -1: nobody */
 	bool running;         /* between the library's new_device and destroy_device */
 	uint32_t rings;       /* enabled rings, a bit each */
-	uint16_t pairs;       /* usable queue pairs in the published view */
 	uint16_t quiet_rings; /* rings already told not to kick */
 };
 
@@ -52,8 +51,11 @@ struct port {
 	struct uplink *uplink;
 	struct daemon *daemon; /* for callbacks that know only their port */
 	enum port_state state;
-	struct guest guest; /* a vhost-user port */
-	struct nic nic;     /* an ethdev-backed port */
+	struct guest guest;   /* a vhost-user port's */
+	struct guest waiting; /* connected while another was the guest */
+	uint16_t pairs;       /* usable queue pairs, as in the published view */
+	int vid_in_view;
+	struct nic nic; /* an ethdev-backed port */
 };
 
 /* A closed device's buffers, freed when the last frame in somebody's transmit ring is back. */

@@ -7,10 +7,13 @@
 #include "control/guest.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "control/log.h"
 #include "control/port.h"
 #include "control/publish.h"
+
+#define OUT_OF_MEMORY_PAUSE_US 10000
 
 static struct port *
 find_by_socket(const struct daemon *d, const char *path)
@@ -32,6 +35,20 @@ usable_pairs(const struct guest *g)
 	return n;
 }
 
+/*
+ * The guest's memory goes when this returns, so workers must have let go of it: without memory for
+ * a new view there is nothing to do but to wait for some.
+ */
+static void
+publish_surely(struct daemon *d, const struct port *p)
+{
+	while (publish(d) != 0) {
+		log_error("port %s: out of memory: the guest's state waits for it",
+			  p->settings.name);
+		usleep(OUT_OF_MEMORY_PAUSE_US);
+	}
+}
+
 /* Brings state, view and the guest's kicks in line with what is known of the guest now. */
 static void
 settle(struct daemon *d, struct port *p)
@@ -39,9 +56,10 @@ settle(struct daemon *d, struct port *p)
 	struct guest *g = &p->guest;
 	uint16_t pairs = g->running ? usable_pairs(g) : 0;
 	bool was_up = p->state == PORT_READY;
-	bool same_view = pairs == g->pairs;
+	bool same_view = pairs == p->pairs && (pairs == 0 || g->vid == p->vid_in_view);
 
-	g->pairs = pairs;
+	p->pairs = pairs;
+	p->vid_in_view = g->vid;
 	p->state = pairs > 0 ? PORT_READY : g->vid >= 0 ? PORT_CONNECTED : PORT_CONFIGURED;
 	if (same_view)
 		return;
@@ -50,13 +68,40 @@ settle(struct daemon *d, struct port *p)
 	if (pairs > p->settings.queues)
 		log_warning("port %s: the guest uses %u queue pairs, more than its queues = %u",
 			    p->settings.name, pairs, p->settings.queues);
-	if (publish(d) != 0)
-		log_error("port %s: out of memory: the guest's state is not in effect",
-			  p->settings.name);
+	publish_surely(d, p);
 	if (was_up == (p->state == PORT_READY))
 		return;
 	log_info("port %s: guest %s", p->settings.name, was_up ? "down" : "up");
 	daemon_event(d, was_up ? "port.down" : "port.up", p->settings.name, port_facts(p));
+}
+
+/*
+ * A port has one guest. Another connection to its socket waits, and is the guest when the first has
+ * gone: a QEMU that comes back may be seen before its former self is seen to leave.
+ */
+static struct guest *
+guest_of_event(struct port *p, const struct guest_event *event)
+{
+	if (event->kind != GUEST_CONNECTED)
+		return event->vid == p->guest.vid     ? &p->guest
+		       : event->vid == p->waiting.vid ? &p->waiting
+						      : NULL;
+	if (p->guest.vid < 0)
+		return &p->guest;
+	log_warning("port %s: another connection to its socket waits for the guest to leave",
+		    p->settings.name);
+	return &p->waiting;
+}
+
+static void
+note_ring(struct guest *g, const struct guest_event *event)
+{
+	if (event->ring >= 2 * MAX_QUEUE_PAIRS)
+		return;
+	g->rings &= ~(UINT32_C(1) << event->ring);
+	g->rings |= (uint32_t)event->enabled << event->ring;
+	if (!event->enabled)
+		g->quiet_rings = RTE_MIN(g->quiet_rings, event->ring);
 }
 
 void
@@ -64,37 +109,31 @@ guest_on_event(void *ctx, const struct guest_event *event)
 {
 	struct daemon *d = ctx;
 	struct port *p = find_by_socket(d, event->path);
-	struct guest *g;
+	struct guest *g = p != NULL ? guest_of_event(p, event) : NULL;
 
-	if (p == NULL)
-		return; /* removed meanwhile */
-	g = &p->guest;
+	if (g == NULL)
+		return; /* of a port removed meanwhile, or of one connection too many */
 	switch (event->kind) {
 	case GUEST_CONNECTED:
 		*g = (struct guest){.vid = event->vid};
-		p->state = PORT_CONNECTED;
 		break;
 	case GUEST_READY:
-		g->vid = event->vid;
 		g->running = true;
-		guest_sync_rings(p);
 		break;
 	case GUEST_RING:
-		if (event->ring >= 2 * MAX_QUEUE_PAIRS)
-			break;
-		g->rings &= ~(UINT32_C(1) << event->ring);
-		g->rings |= (uint32_t)event->enabled << event->ring;
-		if (!event->enabled)
-			g->quiet_rings = RTE_MIN(g->quiet_rings, event->ring);
+		note_ring(g, event);
 		break;
 	case GUEST_GONE:
 		g->running = false;
 		g->quiet_rings = 0;
-		guest_sync_rings(p);
 		break;
 	case GUEST_DISCONNECTED:
-		*g = (struct guest){.vid = -1, .pairs = g->pairs};
+		*g = g == &p->guest ? p->waiting : (struct guest){.vid = -1};
+		if (g == &p->guest)
+			p->waiting = (struct guest){.vid = -1};
 		break;
 	}
+	if (event->kind == GUEST_READY || event->kind == GUEST_GONE)
+		guest_sync_rings(p);
 	settle(d, p);
 }

@@ -121,7 +121,7 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	p->index = (uint16_t)index;
 	p->uplink = u;
 	p->daemon = d;
-	p->guest.vid = -1;
+	p->guest.vid = p->waiting.vid = p->vid_in_view = -1;
 	port_mac_choose(d, u, &p->settings);
 	err = check(d, u, &p->settings, e);
 	if (err == 0)

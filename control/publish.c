@@ -61,8 +61,8 @@ draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep
 	}
 	ep->kind = ENDPOINT_VHOST;
 	ep->vid = p->guest.vid;
-	ep->rx_queues = p->guest.pairs;
-	ep->tx_queues = p->guest.pairs;
+	ep->rx_queues = p->pairs;
+	ep->tx_queues = p->pairs;
 	ep->pool = d->guest_pool;
 }
 

@@ -152,7 +152,7 @@ json_guest(const struct port *p)
 	if (!p->guest.running)
 		return json_null();
 	vhost_facts(p->guest.vid, &facts);
-	return json_pack("{s:i, s:s, s:b, s:I, s:i}", "queue_pairs", p->guest.pairs, "ring",
+	return json_pack("{s:i, s:s, s:b, s:I, s:i}", "queue_pairs", p->pairs, "ring",
 			 facts.features >> VIRTIO_F_RING_PACKED & 1 ? "packed" : "split",
 			 "mergeable_buffers", (int)(facts.features >> VIRTIO_NET_F_MRG_RXBUF & 1),
 			 "features", (json_int_t)facts.features, "numa_node", facts.numa_node);

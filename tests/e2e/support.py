@@ -193,6 +193,19 @@ def drop_sums(c):
     return sums
 
 
+def sunk(s, name, count, source=None):
+    """The stats of a sink once count frames (of one source MAC) are there, or after a while: what
+    the daemon has delivered may still wait in the guest's ring."""
+    at_rest(s.daemon)
+
+    def stats():
+        got = s.guests.stats(name)
+        return got["streams"].get(source, got) if source else got
+    with contextlib.suppress(TimeoutError):
+        poll_until(lambda: stats()["received"] >= count, 3, f"{name} has got {count} frames")
+    return stats()
+
+
 def at_rest(daemon, timeout=10):
     """The counters once they no longer change."""
     def same():

@@ -5,6 +5,7 @@ lost, doubled or reordered.
 The rate cannot overflow a ring by itself: the sender's transmit ring holds 256 frames, the
 receiver's ring 1024, and the one loop of vguest takes as many as it sends.
 """
+import contextlib
 import itertools
 import os
 
@@ -12,7 +13,7 @@ import pytest
 
 from lib import frames as F
 from lib.daemon import RpcError
-from support import EXTERNAL, GROUP, MODES, WIRE, Setup, at_rest, balance, counters, mac
+from support import EXTERNAL, GROUP, MODES, WIRE, Setup, at_rest, balance, counters, mac, sunk
 
 B1, B2 = MODES["b1"]["mac"], MODES["b2"]["mac"]
 RATE = 20000
@@ -29,6 +30,20 @@ def talk():
     with Setup(ports, guests=fields) as s:
         s.guests.sink("b2")
         yield s
+
+
+def _add_again(s, name, keys, tries=4):
+    """Adds a port whose guest is the server, until it is up. virtio-user in server mode, the guest,
+    now and then closes a new connection while it still cleans up after the last one ("Expected
+    valid Vhost FD") and then sits there deaf until the next one; returns how often that was."""
+    for again in range(tries):
+        s.rpc("port.add", name=name, **keys)
+        with contextlib.suppress(TimeoutError):
+            s.daemon.wait_links([name], timeout=4)
+            return again
+        assert s.daemon.port(name)["state"] == "connected", "no connection to the guest"
+        s.rpc("port.del", name=name)
+    raise AssertionError(f"{name}'s guest does not come back: {s.guests.log()}")
 
 
 class Traffic:
@@ -54,8 +69,7 @@ class Traffic:
         return rounds
 
     def check(self):
-        at_rest(self.s.daemon)
-        got = self.s.guests.stats("b2")
+        got = sunk(self.s, "b2", CHUNK)
         assert {k: got[k] for k in ("received", "gaps", "reorders", "duplicates")} == \
             {"received": CHUNK, "gaps": 0, "reorders": 0, "duplicates": 0}
         now = counters(self.s.daemon)
@@ -88,7 +102,7 @@ def test_a_third_port_with_its_guest(talk):
     """The same with a running guest that is a member of the bridge: 40 times, and up each time."""
     port = next(p for p in talk.rpc("port.show") if p["name"] == "c")
     keys = {k: port[k] for k in ("uplink", "mode", "mac", "socket", "socket_role")}
-    ups = []
+    deaf = []
 
     def steps():
         for i in range(40):
@@ -96,13 +110,10 @@ def test_a_third_port_with_its_guest(talk):
             yield i
             talk.rpc("port.del", name="c")
             yield i
-            talk.rpc("port.add", name="c", **keys)
-            yield i
-            talk.daemon.wait_links(["c"])
-            ups.append(i)
+            deaf.append(_add_again(talk, "c", keys))
             yield i
     Traffic(talk).during(steps())
-    assert len(ups) == 40
+    assert len(deaf) == 40 and sum(deaf) <= 3
     assert talk.gives("c", F.build(B2, keys["mac"])) == ["b2"]
 
 
@@ -123,21 +134,19 @@ def test_a_port_goes_under_its_own_traffic(talk):
             talk.rpc("port.del", name="c")
             assert counters(talk.daemon)["removed up0"]["from_packets"] >= removed + 100
             yield i
-            talk.rpc("port.add", name="c", **keys)
-            talk.daemon.wait_links(["c"])
+            _add_again(talk, "c", keys)
             talk.guests.wait_blast("c")
             yield i
-    sink_only_b1 = Traffic(talk)
-    sink_only_b1.check = lambda: _check_stream(talk)
-    sink_only_b1.during(steps())
+    traffic = Traffic(talk)
+    traffic.check = lambda: _check_stream(talk)  # c's floods come to b2 as well
+    traffic.during(steps())
     talk.wire.poll()  # c's floods
     talk.guests["b1"].poll()
     assert balance(at_rest(talk.daemon)) == 0
 
 
 def _check_stream(s):
-    at_rest(s.daemon)
-    got = s.guests.stats("b2")["streams"][B1]
+    got = sunk(s, "b2", CHUNK, source=B1)
     assert got == {"received": CHUNK, "gaps": 0, "reorders": 0, "duplicates": 0}
 
 

@@ -45,7 +45,7 @@ def test_port_show_json(s):
         "promisc": False, "allmulticast": False, "broadcast": True,
         "unicast": [{"address": a, "source": "config"} for a in (B2, mac(0x90))],
         "multicast": [{"address": GROUP, "source": "config"}]}
-    assert set(b2["sync"]) == {"state", "device", "events", "refused", "last_error"}
+    assert {"state", "device", "events", "refused", "last_error"} <= set(b2["sync"])
     assert COUNTERS <= set(b2["counters"])
     assert (b2["counters"]["to_guest_packets"], b2["counters"]["to_guest_bytes"]) == (1, 100)
 
@@ -69,7 +69,8 @@ def test_uplink_show_json(s):
 
 
 def test_other_shows_json(s):
-    assert s.daemon.ctl("maddr", "show") == [
+    rows = s.daemon.ctl("maddr", "show")
+    assert sorted(rows, key=lambda row: row["address"]) == [
         {"address": a, "port": "b2", "source": "config"} for a in (GROUP, mac(0x90))]
     assert s.daemon.ctl("maddr", "show", "port", "b1") == []
     assert {(r["address"], r["port"], r["uplink"]) for r in s.daemon.ctl("fdb", "show")} == {

@@ -3,7 +3,7 @@
 import pytest
 
 from lib import frames as F
-from support import EXTERNAL, WIRE, Setup, at_rest, balance, mac
+from support import EXTERNAL, WIRE, Setup, balance, mac, sunk
 
 COUNT = 64
 NAMES = [f"vm{i}" for i in range(COUNT)]
@@ -53,8 +53,7 @@ def test_all_at_once(many):
         many.guests.blast(name, 200, F.build(mac((i + 1) % COUNT), mac(i)), 400)
     for name in NAMES:
         many.guests.wait_blast(name)
-    at_rest(many.daemon)
-    got = many.guests.stats()
+    got = {name: sunk(many, name, 200) for name in NAMES}
     assert {name: (got[name]["received"], got[name]["gaps"], got[name]["reorders"])
             for name in NAMES} == {name: (200, 0, 0) for name in NAMES}
     assert balance(many.counters()) == 0

@@ -11,7 +11,7 @@ import pytest
 
 from lib import frames as F
 from lib.daemon import poll_until
-from support import MODES, WIRE, Setup, at_rest, balance, counters, mac
+from support import MODES, WIRE, Setup, at_rest, balance, counters, mac, sunk
 
 B1, B2 = MODES["b1"]["mac"], MODES["b2"]["mac"]
 HEADER = struct.Struct("=III")  # request, flags, size
@@ -39,7 +39,7 @@ def undisturbed(s):
     yield
     s.guests.wait_blast("b1")
     assert balance(at_rest(s.daemon)) == 0
-    got = s.guests.stats("b2")
+    got = sunk(s, "b2", 2000)
     assert (got["received"], got["gaps"], got["duplicates"]) == (2000, 0, 0)
     assert not any(counters(s.daemon)["b2"]["drops"].values())
     assert s.daemon.process.poll() is None
@@ -134,6 +134,8 @@ def test_halts_amid_a_message(s, undisturbed):
         s.rpc("port.add", name="d", uplink="up0", mode="bridge", mac=mac(0x51),
               socket=s.daemon.socket_path("d"))
         with s.attached("d"):
+            s.guests.wait_blast("b1")
+            at_rest(s.daemon)
             assert s.gives("b1", F.build(mac(0x51), B1)) == ["d"]
         s.rpc("port.del", name="d")
 

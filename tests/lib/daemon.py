@@ -164,9 +164,10 @@ class Daemon:
         try:
             status = self.process.wait(10)
         except subprocess.TimeoutExpired:
-            log = self.log()
+            log, where = self.log(), _backtrace(self.process.pid)
             self.kill()
-            raise AssertionError(f"macvswitchd does not stop; its log:\n{log}") from None
+            raise AssertionError(
+                f"macvswitchd does not stop; its log:\n{log}\n{where}") from None
         assert status == 0, f"macvswitchd: exit status {status}; its log:\n{self.log()}"
         if remove:
             self.remove()
@@ -192,6 +193,16 @@ class Daemon:
             self.remove()
         elif self.process is not None and self.process.poll() is None:
             self.stop()
+
+
+def _backtrace(pid):
+    """Where each thread is, if there is a gdb to ask."""
+    if shutil.which("gdb") is None:
+        return ""
+    done = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 12"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, timeout=30)
+    return done.stdout[-6000:]
 
 
 def _keys(keys):
