@@ -46,13 +46,16 @@ may_have(struct port *p, const struct mac_addr *mac, bool count)
 	return false;
 }
 
-/* Adds the guest's table, up to what max_addresses leaves; *left is counted down. */
+/*
+ * Adds the guest's table, up to what max_addresses leaves; *left is counted down. held: only what
+ * the port has already, else only what it has not: beyond the limit it is the newcomers that go.
+ */
 static void
-add_table(struct port *p, struct rx_filter *f, const struct mac_addr *table, uint32_t n,
+add_table(struct port *p, struct rx_filter *f, const struct mac_addr *table, uint32_t n, bool held,
 	  uint32_t *left, bool count)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (rx_filter_has(f, &table[i]))
+		if (rx_filter_has(&p->filter, &table[i]) != held || rx_filter_has(f, &table[i]))
 			continue;
 		if (*left == 0) {
 			refuse(p, &table[i], "max_addresses is reached", count);
@@ -62,6 +65,21 @@ add_table(struct port *p, struct rx_filter *f, const struct mac_addr *table, uin
 			continue;
 		rx_filter_add(f, &table[i], FILTER_GUEST);
 		(*left)--;
+	}
+}
+
+static void
+add_tables(struct port *p, struct rx_filter *f, bool count)
+{
+	const struct guest_filter *g = &p->sync.wanted;
+	bool unicast = p->settings.trust_guest_rx_filters == TRUST_ON && !g->no_unicast;
+	uint32_t left = p->settings.max_addresses;
+
+	for (int held = 1; held >= 0; held--) {
+		if (unicast)
+			add_table(p, f, g->unicast, g->n_unicast, held != 0, &left, count);
+		if (!g->no_multicast)
+			add_table(p, f, g->multicast, g->n_multicast, held != 0, &left, count);
 	}
 }
 
@@ -75,7 +93,6 @@ add_guest(struct port *p, struct rx_filter *f, bool count)
 {
 	const struct guest_filter *g = &p->sync.wanted;
 	enum trust trust = p->settings.trust_guest_rx_filters;
-	uint32_t left = p->settings.max_addresses;
 
 	if (!p->sync.have || trust == TRUST_OFF)
 		return;
@@ -84,12 +101,9 @@ add_guest(struct port *p, struct rx_filter *f, bool count)
 		if (memcmp(&g->main, &f->unicast[0].mac, sizeof(g->main)) != 0 &&
 		    may_have(p, &g->main, count))
 			f->unicast[0] = (struct filter_entry){g->main, FILTER_GUEST};
-		if (!g->no_unicast)
-			add_table(p, f, g->unicast, g->n_unicast, &left, count);
 	}
 	f->allmulticast |= g->all_multicast && !g->no_multicast;
-	if (!g->no_multicast)
-		add_table(p, f, g->multicast, g->n_multicast, &left, count);
+	add_tables(p, f, count);
 }
 
 /* true: the port's filter changed. */
