@@ -19,6 +19,7 @@
 
 #include "control/kernel_if.h"
 #include "control/log.h"
+#include "control/nic_bond.h"
 #include "control/nic_start.h"
 
 #define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
@@ -137,16 +138,28 @@ on_device_event(uint16_t ethdev, enum rte_eth_event_type event, void *arg, void 
 static const enum rte_eth_event_type followed_events[] = {RTE_ETH_EVENT_INTR_RESET,
 							  RTE_ETH_EVENT_INTR_RMV};
 
+static int
+device_info(const struct nic *nic, const struct nic_wants *wants, struct rte_eth_dev_info *info,
+	    struct errmsg *e)
+{
+	int err = rte_eth_dev_info_get(nic->ethdev, info);
+
+	if (err != 0)
+		return err_set(e, err, "%s: %s", wants->name, rte_strerror(-err));
+	nic_bond_limits(nic, info);
+	return 0;
+}
+
 /* Everything between probe and use; on error the caller detaches. */
 static int
 bring_up(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
-	int err = rte_eth_dev_info_get(nic->ethdev, &info);
+	int err = device_info(nic, wants, &info, e);
 
 	if (err != 0)
-		return err_set(e, err, "%s: %s", wants->name, rte_strerror(-err));
+		return err;
 	strlcpy(nic->driver, info.driver_name, sizeof(nic->driver));
 	nic->device = info.device;
 	nic->if_index = info.if_index;
@@ -167,6 +180,7 @@ bring_up(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
 	if (rte_eth_macaddr_get(nic->ethdev, &mac) == 0)
 		memcpy(nic->mac.b, mac.addr_bytes, sizeof(nic->mac.b));
 	nic_follow(nic, wants->mtu == 0);
+	nic_bond_follow(nic, wants->name);
 	return 0;
 }
 
@@ -178,14 +192,25 @@ nic_reset(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
 
 	atomic_store(&nic->reset_pending, false);
 	rte_eth_dev_stop(nic->ethdev);
-	err = rte_eth_dev_reset(nic->ethdev);
+	err = nic->bond != NULL ? nic_bond_reset(nic) : rte_eth_dev_reset(nic->ethdev);
 	if (err != 0 && err != -ENOTSUP)
 		return err_set(e, err, "%s: the device does not reset: %s", wants->name,
 			       rte_strerror(-err));
-	err = rte_eth_dev_info_get(nic->ethdev, &info);
+	err = device_info(nic, wants, &info, e);
 	if (err != 0)
-		return err_set(e, err, "%s: %s", wants->name, rte_strerror(-err));
+		return err;
 	return nic_restart(nic, wants, &info, e);
+}
+
+/* Owned devices cannot become a bond's members. */
+static const struct rte_eth_dev_owner *
+owner(void)
+{
+	static struct rte_eth_dev_owner ours = {.id = RTE_ETH_DEV_NO_OWNER, .name = "macvswitch"};
+
+	if (ours.id == RTE_ETH_DEV_NO_OWNER)
+		rte_eth_dev_owner_new(&ours.id);
+	return &ours;
 }
 
 int
@@ -199,7 +224,10 @@ nic_open(struct nic *nic, const struct nic_wants *wants, struct errmsg *e)
 	err = probe(wants, &nic->ethdev, e);
 	if (err != 0)
 		return err;
-	err = bring_up(nic, wants, e);
+	rte_eth_dev_owner_set(nic->ethdev, owner());
+	err = nic_bond_open(nic, wants, e);
+	if (err == 0)
+		err = bring_up(nic, wants, e);
 	if (err != 0) {
 		nic_close(nic, &pool);
 		rte_mempool_free(pool); /* nothing was ever received */
@@ -221,6 +249,7 @@ nic_close(struct nic *nic, struct rte_mempool **pool)
 	for (size_t i = 0; i < RTE_DIM(followed_events); i++)
 		rte_eth_dev_callback_unregister(nic->ethdev, followed_events[i], on_device_event,
 						nic);
+	nic_bond_close(nic);
 	rte_eth_dev_stop(nic->ethdev);
 	rte_eth_dev_close(nic->ethdev);
 	if (nic->device != NULL && rte_dev_remove(nic->device) != 0)

@@ -29,6 +29,7 @@ struct nic {
 	struct mac_addr mac;
 	uint16_t rx_queues, tx_queues;
 	uint16_t shared_queues; /* the first of rx_queues; the rest may become ports' own */
+	bool bond_tx_queue;     /* one more than tx_queues: nic_bond.c's, for LACP */
 	uint32_t max_mac_addrs;
 	uint32_t frame_room; /* bytes of a frame that the driver hands over; 0: as the MTU says */
 	uint32_t mtu;        /* bytes of payload in force */
@@ -37,6 +38,7 @@ struct nic {
 	bool carrier;
 	uint32_t speed;             /* Mbit/s; 0: unknown */
 	struct rte_mempool *pool;   /* receive buffers */
+	struct nic_bond *bond;      /* owned; NULL: the device is no bond */
 	_Atomic bool reset_pending; /* the interrupt thread writes: the device wants a reset */
 	_Atomic bool removed;       /* likewise: it is gone */
 	uint32_t n_notes;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "control/log.h"
+#include "control/nic_bond.h"
 #include "dataplane/view.h"
 
 static const char *const tier_names[] = {
@@ -88,11 +89,13 @@ program(struct nic_filter *f, struct nic *nic, uint64_t mac)
 		return "the driver has no table of further addresses";
 	if (f->n_programmed + 1 >= nic->max_mac_addrs)
 		return table_full;
+	to_ether_addr(mac, &addr);
+	if (nic_bond_owns(nic, &addr))
+		return "it is a bond member's own address, which changes with the active member";
 	grown = reallocarray(f->programmed, f->n_programmed + 1, sizeof(*grown));
 	if (grown == NULL)
 		return "out of memory";
 	f->programmed = grown;
-	to_ether_addr(mac, &addr);
 	err = rte_eth_dev_mac_addr_add(nic->ethdev, &addr, 0);
 	if (err == -ENOTSUP)
 		return "the driver has no table of further addresses";
@@ -139,6 +142,8 @@ set_promiscuous(struct nic_filter *f, struct nic *nic, const char *why)
 
 	if (why != NULL && !f->promiscuous) {
 		err = rte_eth_promiscuous_enable(nic->ethdev);
+		if (err == 0)
+			err = nic_bond_promiscuous(nic, true);
 		if (err == -ENOTSUP)
 			nic_note(nic, "the driver has no promiscuous mode: what it passes without "
 				      "is what ports get");
@@ -147,6 +152,8 @@ set_promiscuous(struct nic_filter *f, struct nic *nic, const char *why)
 		f->promiscuous = err == 0;
 	} else if (why == NULL && f->promiscuous) {
 		f->promiscuous = rte_eth_promiscuous_disable(nic->ethdev) != 0;
+		if (!f->promiscuous)
+			nic_bond_promiscuous(nic, false);
 		why = not_closed;
 	}
 	f->promiscuous_why = f->promiscuous ? why : NULL;
@@ -160,9 +167,13 @@ set_allmulticast(struct nic_filter *f, struct nic *nic, const char *why)
 
 	if (why != NULL && !f->allmulticast) {
 		err = rte_eth_allmulticast_enable(nic->ethdev);
+		if (err == 0)
+			err = nic_bond_allmulticast(nic, true);
 		f->allmulticast = err == 0;
 	} else if (why == NULL && f->allmulticast) {
 		f->allmulticast = rte_eth_allmulticast_disable(nic->ethdev) != 0;
+		if (!f->allmulticast)
+			nic_bond_allmulticast(nic, false);
 		why = not_closed;
 	}
 	f->allmulticast_why = f->allmulticast ? why : NULL;

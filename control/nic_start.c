@@ -11,6 +11,8 @@
 #include <rte_mbuf.h>
 #include <string.h>
 
+#include "control/nic_bond.h"
+
 #define DESCRIPTORS 1024
 #define PORT_QUEUE_DESCRIPTORS 256 /* a port's own queue has one receiver to wait for */
 #define POOL_CACHE 256
@@ -62,6 +64,14 @@ choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_e
 		nic->rx_queues +=
 			(uint16_t)RTE_MIN(info->max_rx_queues - rx, (uint32_t)MAX_PORT_NIC_QUEUES);
 	nic->tx_queues = (uint16_t)RTE_MIN(wants->workers, (uint32_t)info->max_tx_queues);
+	nic->bond_tx_queue = nic_bond_wants_queue(nic);
+	if (nic->bond_tx_queue && nic->tx_queues == info->max_tx_queues) {
+		if (nic->tx_queues == 1)
+			return err_set(e, -ENOTSUP,
+				       "%s: LACP needs members with two transmit queues",
+				       wants->name);
+		nic->tx_queues--;
+	}
 	if (nic->tx_queues < wants->workers)
 		nic_note(nic,
 			 "the device has %u transmit queues for %u workers: only as many serve it",
@@ -81,7 +91,7 @@ set_up_queues(struct nic *nic, struct errmsg *e, const char *name)
 	for (uint16_t q = 0; err == 0 && q < nic->rx_queues; q++)
 		err = rte_eth_rx_queue_setup(nic->ethdev, q, q < nic->shared_queues ? rxd : own,
 					     (unsigned int)nic->socket_id, NULL, nic->pool);
-	for (uint16_t q = 0; err == 0 && q < nic->tx_queues; q++)
+	for (uint16_t q = 0; err == 0 && q < nic->tx_queues + nic->bond_tx_queue; q++)
 		err = rte_eth_tx_queue_setup(nic->ethdev, q, txd, (unsigned int)nic->socket_id,
 					     NULL);
 	if (err == 0)
@@ -113,7 +123,8 @@ configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 			 "the driver sends no chained buffers: frames over %u bytes from "
 			 "guests are lost",
 			 RTE_MBUF_DEFAULT_DATAROOM);
-	err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues, nic->tx_queues, &conf);
+	err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues,
+				    nic->tx_queues + nic->bond_tx_queue, &conf);
 	if (err != 0)
 		return err_set(e, err, "%s: device '%s' refused its configuration: %s", wants->name,
 			       wants->device, rte_strerror(-err));

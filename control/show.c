@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "config/keys.h"
+#include "control/nic_bond.h"
 
 static json_t *
 json_mac(uint64_t mac)
@@ -223,6 +224,22 @@ json_demux(const struct daemon *d, const struct uplink *u)
 	return array;
 }
 
+/* As the follow timer saw them last. */
+static json_t *
+json_members(const struct nic_bond *bond)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < bond->n; i++) {
+		const struct bond_member *m = &bond->members[i];
+
+		json_array_append_new(array, json_pack("{s:s, s:s, s:b}", "name",
+						       nic_bond_member_name(m), "link",
+						       m->up ? "up" : "down", "active", m->active));
+	}
+	return array;
+}
+
 json_t *
 show_uplink(const struct daemon *d, const struct uplink *u)
 {
@@ -237,6 +254,8 @@ show_uplink(const struct daemon *d, const struct uplink *u)
 		      "speed", (int)nic->speed, "mtu", (int)nic->mtu);
 	if (o == NULL)
 		return NULL;
+	if (nic->bond != NULL)
+		json_object_set_new(o, "members", json_members(nic->bond));
 	json_object_set_new(o, "promiscuous", json_boolean(u->filter.promiscuous));
 	json_object_set_new(o, "allmulticast", json_boolean(u->filter.allmulticast));
 	if (u->filter.promiscuous_why != NULL)

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "control/log.h"
+#include "control/nic_bond.h"
 #include "control/publish.h"
 #include "control/uplink.h"
 
@@ -85,6 +86,8 @@ follow_uplink(struct daemon *d, struct uplink *u)
 	}
 	if (u->resetting)
 		return changed;
+	if (nic_bond_follow(&u->nic, u->settings.name))
+		daemon_event(d, "uplink.changed", u->settings.name, NULL);
 	changed |= follow(d, &u->nic, u->settings.mtu == 0, "uplink", u->settings.name);
 	for (uint32_t i = 0; carrier != u->nic.carrier && i < MAX_PORTS; i++)
 		if (d->ports[i] != NULL && d->ports[i]->uplink == u)

@@ -105,6 +105,7 @@ class _Process:
     def wait_ready(self, timeout):
         self.answer(timeout)
         self.guests = {p.name: Guest(p, self.folder) for p in self.ports if not p.tap}
+        self.command("stats")  # answered once it has our connections: none of its frames is lost
 
     def answer(self, timeout=10):
         end = time.monotonic() + timeout

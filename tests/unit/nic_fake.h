@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "control/nic_bond.h"
 #include "control/nic_filter.h"
 #include "dataplane/view.h"
 
@@ -35,6 +36,8 @@ static struct {
 	uint32_t list_room;
 	bool refusal_empties; /* a refused multicast list leaves none, as with several drivers */
 	bool cannot_close;    /* promiscuous and allmulticast cannot be switched off */
+	bool member_refuses;  /* a bond's member does not open itself to all multicast */
+	uint64_t member_mac;  /* of a bond's member; 0: no bond */
 	uint64_t table[MOST], list[MOST];
 	uint32_t n_table, n_list;
 	bool allmulticast, promiscuous;
@@ -203,6 +206,38 @@ rte_eth_promiscuous_disable(uint16_t port)
 {
 	assert_int_equal(port, nic.ethdev);
 	return switch_mode("no-promiscuous", dev.has_promiscuous, &dev.promiscuous, false);
+}
+
+/* A bond's other members, which follow what the bond itself was told. */
+static int
+members_follow(const char *what, bool *mode, bool on)
+{
+	if (on && dev.member_refuses && mode == &dev.allmulticast) {
+		*mode = false;
+		return called(what, -EIO);
+	}
+	return 0;
+}
+
+int
+nic_bond_promiscuous(const struct nic *n, bool on)
+{
+	assert_ptr_equal(n, &nic);
+	return members_follow("members-promiscuous", &dev.promiscuous, on);
+}
+
+int
+nic_bond_allmulticast(const struct nic *n, bool on)
+{
+	assert_ptr_equal(n, &nic);
+	return members_follow("members-allmulticast", &dev.allmulticast, on);
+}
+
+bool
+nic_bond_owns(const struct nic *n, const struct rte_ether_addr *addr)
+{
+	assert_ptr_equal(n, &nic);
+	return dev.member_mac != 0 && from_ether(addr) == dev.member_mac;
 }
 
 RTE_DEFINE_PER_LCORE(int, _rte_errno);

@@ -112,6 +112,35 @@ no_table(void **state)
 			    "the driver has no table of further addresses");
 }
 
+/* A bond: the driver calls it done when one member is open; frames may come by the other. */
+static void
+a_member_refuses(void **state)
+{
+	(void)state;
+	dev.has_list = false;
+	dev.member_refuses = true;
+	apply(2, 2);
+	modes_are(true, false);
+	tier_is(GROUP(0), TIER_PROMISCUOUS);
+	dev.member_refuses = false;
+	apply(2, 1);
+	modes_are(false, true);
+	tier_is(GROUP(0), TIER_ALLMULTICAST);
+}
+
+static void
+address_of_a_member(void **state)
+{
+	(void)state;
+	dev.member_mac = UNICAST(1);
+	apply(2, 0);
+	modes_are(true, false);
+	tier_is(UNICAST(0), TIER_MAC_FILTER);
+	tier_is(UNICAST(1), TIER_PROMISCUOUS);
+	apply(1, 0);
+	modes_are(false, false);
+}
+
 static void
 multicast_ladder(void **state)
 {
@@ -295,6 +324,8 @@ main(void)
 		TEST(table_full),
 		TEST(room_is_used_again),
 		TEST(no_table),
+		TEST(a_member_refuses),
+		TEST(address_of_a_member),
 		TEST(multicast_ladder),
 		TEST(refusal_empties_the_list),
 		TEST(asked_by_a_port),
