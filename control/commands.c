@@ -85,10 +85,9 @@ uplink_set_cmd(struct daemon *d, const json_t *params, json_t **result, struct e
 	if (err != 0)
 		return with_object(e, err, "uplink", u->settings.name);
 	err = uplink_set(d, u, &s, e);
-	if (err != 0)
-		return with_object(e, err, "uplink", u->settings.name);
-	*result = show_uplink(d, u);
-	return 0;
+	if (err == 0)
+		*result = show_uplink(d, u);
+	return err;
 }
 
 static int

@@ -29,6 +29,8 @@ struct uplink {
 	struct nic_steer steer;
 	struct nic_filter filter;
 	bool resetting; /* the device is stopped: no view has it */
+	bool lost;      /* it was removed (hot unplug) and is closed; tried again */
+	uint32_t lost_ticks;
 	struct counters
 		removed_ports; /* what ports counted that are gone, so that sums still match */
 };

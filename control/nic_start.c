@@ -109,6 +109,7 @@ configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 
 	conf.rxmode.mtu = RTE_MIN(nic->mtu, (uint32_t)RTE_ETHER_MTU);
 	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf.intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
 	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (nic->shared_queues > 1 && info->flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;

@@ -83,6 +83,7 @@ int
 uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
 {
 	struct nic_wants wants = uplink_wants(d, s);
+	struct errmsg why;
 	struct uplink *u;
 	int index = free_index(d);
 	int err;
@@ -114,12 +115,12 @@ uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
 	u->filter.traffic = uplink_traffic;
 	u->filter.traffic_ctx = d;
 	d->uplinks[index] = u;
-	err = check_demux(u, s, e);
+	err = check_demux(u, s, &why);
 	if (err == 0 && publish(d) != 0)
-		err = err_set(e, -ENOMEM, "uplink %s: out of memory", s->name);
+		err = err_set(&why, -ENOMEM, "out of memory");
 	if (err != 0) {
 		discard(d, u);
-		return err;
+		return err_set(e, err, "uplink %s: %s", s->name, why.text);
 	}
 	log_info("uplink %s: %s, driver %s, mtu %u, %u receive and %u transmit queues", s->name,
 		 s->device, u->nic.driver, u->nic.mtu, u->nic.rx_queues, u->nic.tx_queues);
@@ -132,12 +133,16 @@ uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, 
 {
 	struct uplink_settings old = u->settings;
 	uint32_t old_mtu = u->nic.mtu;
-	int err = check_demux(u, s, e);
+	struct errmsg why;
+	int err = check_demux(u, s, &why);
 
+	if (err == 0 && u->resetting)
+		err = err_set(&why, -EBUSY, "the device is %s",
+			      u->lost ? "gone" : "being reset; try again");
 	if (err == 0 && s->mtu != 0 && s->mtu != u->nic.mtu)
-		err = nic_set_mtu(&u->nic, s->mtu, e);
+		err = nic_set_mtu(&u->nic, s->mtu, &why);
 	if (err != 0)
-		return err;
+		return err_set(e, err, "uplink %s: %s", s->name, why.text);
 	u->settings.mtu = s->mtu;
 	u->settings.hairpin = s->hairpin;
 	u->settings.demux = s->demux;

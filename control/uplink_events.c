@@ -13,6 +13,8 @@
 #include "control/publish.h"
 #include "control/uplink.h"
 
+#define LOST_RETRY_TICKS 10 /* of the follow timer: once a second */
+
 static bool
 follow(struct daemon *d, struct nic *nic, bool follow_mtu, const char *kind, const char *name)
 {
@@ -52,6 +54,18 @@ uplink_traffic(void *ctx, uint16_t port, uint64_t *own_queue, uint64_t *looked_u
 	*looked_up = steering.looked_up;
 }
 
+/* Takes the device out of the view; false: it is still in, so it must not be touched. */
+static bool
+take_out(struct daemon *d, struct uplink *u)
+{
+	u->resetting = true;
+	if (publish(d) == 0)
+		return true;
+	log_error("uplink %s: out of memory; tried again", u->settings.name);
+	u->resetting = false;
+	return false;
+}
+
 /* The device lost its filters. Out of the view, reset, in again, and publish gives them back. */
 static void
 reset(struct daemon *d, struct uplink *u)
@@ -59,11 +73,10 @@ reset(struct daemon *d, struct uplink *u)
 	struct nic_wants wants = uplink_wants(d, &u->settings);
 	struct errmsg e;
 
+	if (!take_out(d, u))
+		return;
 	log_notice("uplink %s: the device asks for a reset", u->settings.name);
 	daemon_event(d, "uplink.reset", u->settings.name, NULL);
-	u->resetting = true;
-	if (publish(d) != 0)
-		log_error("uplink %s: out of memory", u->settings.name);
 	nic_filter_forget(&u->filter);
 	if (nic_reset(&u->nic, &wants, &e) != 0) {
 		log_error("uplink %s: %s; tried again", u->settings.name, e.text);
@@ -73,6 +86,55 @@ reset(struct daemon *d, struct uplink *u)
 	u->resetting = false;
 }
 
+/* The device was pulled out. Its ports stay, and so does what they want. */
+static void
+lose(struct daemon *d, struct uplink *u)
+{
+	struct rte_mempool *pool;
+
+	if (!take_out(d, u))
+		return;
+	log_error("uplink %s: the device is gone", u->settings.name);
+	nic_filter_forget(&u->filter);
+	nic_close(&u->nic, &pool);
+	daemon_retire_pool(d, pool);
+	u->nic.carrier = false;
+	u->lost = true;
+	u->lost_ticks = 0;
+	daemon_event(d, "uplink.down", u->settings.name, NULL);
+}
+
+/* Is it back? Then it gets everything that the ports want. true: the view is to be made anew. */
+static bool
+find_again(struct daemon *d, struct uplink *u)
+{
+	struct nic_wants wants = uplink_wants(d, &u->settings);
+	struct nic former = u->nic;
+	struct errmsg e;
+
+	if (++u->lost_ticks % LOST_RETRY_TICKS != 0)
+		return false;
+	if (nic_open(&u->nic, &wants, &e) != 0) {
+		u->nic = former;
+		return false;
+	}
+	u->workers = u->nic.tx_queues;
+	u->filter.steer = u->nic.rx_queues > u->nic.shared_queues ? &u->steer : NULL;
+	u->lost = false;
+	u->resetting = false;
+	log_notice("uplink %s: the device is back", u->settings.name);
+	daemon_event(d, u->nic.carrier ? "uplink.up" : "uplink.changed", u->settings.name, NULL);
+	return true;
+}
+
+static void
+tell_guests_link(struct daemon *d, const struct uplink *u)
+{
+	for (uint32_t i = 0; i < MAX_PORTS; i++)
+		if (d->ports[i] != NULL && d->ports[i]->uplink == u)
+			guest_sync_link(d->ports[i]);
+}
+
 /* true: the view is to be made anew. */
 static bool
 follow_uplink(struct daemon *d, struct uplink *u)
@@ -80,20 +142,23 @@ follow_uplink(struct daemon *d, struct uplink *u)
 	bool carrier = u->nic.carrier;
 	bool changed = false;
 
-	if (atomic_load(&u->nic.reset_pending)) {
+	if (!u->lost && atomic_load(&u->nic.removed))
+		lose(d, u);
+	else if (u->lost)
+		changed = find_again(d, u);
+	else if (atomic_load(&u->nic.reset_pending)) {
 		reset(d, u);
 		changed = true;
 	}
-	if (u->resetting)
-		return changed;
-	if (nic_bond_follow(&u->nic, u->settings.name))
-		daemon_event(d, "uplink.changed", u->settings.name, NULL);
-	changed |= follow(d, &u->nic, u->settings.mtu == 0, "uplink", u->settings.name);
-	for (uint32_t i = 0; carrier != u->nic.carrier && i < MAX_PORTS; i++)
-		if (d->ports[i] != NULL && d->ports[i]->uplink == u)
-			guest_sync_link(d->ports[i]);
-	if (u->filter.steer != NULL)
-		changed |= nic_steer_check(u->filter.steer, &u->nic, uplink_traffic, d);
+	if (!u->resetting) {
+		if (nic_bond_follow(&u->nic, u->settings.name))
+			daemon_event(d, "uplink.changed", u->settings.name, NULL);
+		changed |= follow(d, &u->nic, u->settings.mtu == 0, "uplink", u->settings.name);
+		if (u->filter.steer != NULL)
+			changed |= nic_steer_check(u->filter.steer, &u->nic, uplink_traffic, d);
+	}
+	if (carrier != u->nic.carrier)
+		tell_guests_link(d, u);
 	return changed;
 }
 

@@ -166,3 +166,21 @@ def test_a_reset_gives_everything_back():
             assert s.gives(WIRE, F.build(M[name], EXTERNAL)) == [name]
         assert s.gives(WIRE, F.build(GROUP, EXTERNAL)) == ["v1"]
         s.filtered(F.build(NOBODY, EXTERNAL))
+
+
+def test_a_removed_device_that_comes_back():
+    """Its ports stay, with their guests and what they want."""
+    with SimSetup(**FLOW) as s:
+        s.daemon.ctl("maddr", "add", GROUP, "port", "v1")
+        s.nic.ctl("remove")
+        s.nic.disconnect()
+        poll_until(lambda: s.shown()["link"] == "down", 5, "the device is gone")
+        assert {p["link"] for p in s.rpc("port.show")} == {"up"}
+        with pytest.raises(CtlError, match="gone"):
+            s.daemon.ctl("uplink", "set", "up0", "hairpin", "on")
+        poll_until(lambda: s.shown()["link"] == "up", 10, "the device is back")
+        _tiers_are(s, "flow-queue")
+        for name in PORTS:
+            assert s.gives(WIRE, F.build(M[name], EXTERNAL)) == [name]
+        assert s.gives(WIRE, F.build(GROUP, EXTERNAL)) == ["v1"]
+        assert s.gives("v1", F.build(NOBODY, M["v1"])) == [WIRE]
