@@ -7,9 +7,8 @@
 #include "control/qmp_device.h"
 
 /*
- * What a port's guest asked for through QEMU's monitor, and what of that it may have: trust,
- * ownership, limits. Makes the port's receive filter (control/rx_filter.h) together with the static
- * entries. Control thread.
+ * What a port's guest asked for through QEMU's monitor, and when it takes effect; trust,
+ * ownership and limits decide in control/port_filter.c. Control thread.
  */
 struct daemon;
 struct port;
@@ -41,9 +40,3 @@ void guest_sync_rings(struct port *p);
 
 /* The uplink's carrier, for the guest's link (link_follow). */
 void guest_sync_link(struct port *p);
-
-/*
- * Makes every port's filter anew from settings and guests' wishes. An address is his who has it;
- * the one who asks later is refused until it is free. Called by publish().
- */
-void guest_sync_filters(struct daemon *d);

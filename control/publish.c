@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "control/log.h"
+#include "control/port_filter.h"
 
 /* What is being put together: the spec and the growing array it borrows. */
 struct draft {
@@ -211,7 +212,7 @@ publish(struct daemon *d)
 	if (draft == NULL)
 		return -ENOMEM;
 	draft->spec.generation = d->generation + 1;
-	guest_sync_filters(d);
+	port_filters_make(d);
 	err = apply_filters(d);
 	if (err == 0)
 		err = draft_all(draft, d);
