@@ -25,6 +25,13 @@ compat_vhost_set_max_queues(const char *path, uint32_t pairs)
 #endif
 }
 
+/* Set in the device flags of a bond's members; renamed in 23.11. */
+#ifdef RTE_ETH_DEV_BONDING_MEMBER
+#define COMPAT_BOND_MEMBER_FLAG RTE_ETH_DEV_BONDING_MEMBER
+#else
+#define COMPAT_BOND_MEMBER_FLAG RTE_ETH_DEV_BONDED_SLAVE
+#endif
+
 /*
  * Bonds. The library may be missing; 23.11 renamed slaves to members. Of a bond: its members' and
  * its active members' ethdevs into ids (their number, or negative), its mode, its active member.

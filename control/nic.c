@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "control/compat.h"
 #include "control/kernel_if.h"
 #include "control/log.h"
 #include "control/nic_bond.h"
@@ -73,6 +74,18 @@ af_packet_framesz(const char *devargs)
 	return (uint32_t)strtoul(value, NULL, 10);
 }
 
+/* By one of ours, or as a member of a bond. */
+static bool
+is_taken(uint16_t ethdev)
+{
+	struct rte_eth_dev_owner owner;
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_owner_get(ethdev, &owner) != 0 || owner.id != RTE_ETH_DEV_NO_OWNER ||
+	       rte_eth_dev_info_get(ethdev, &info) != 0 ||
+	       (*info.dev_flags & COMPAT_BOND_MEMBER_FLAG) != 0;
+}
+
 static int
 probe(const struct nic_wants *wants, uint16_t *ethdev, struct errmsg *e)
 {
@@ -88,8 +101,10 @@ probe(const struct nic_wants *wants, uint16_t *ethdev, struct errmsg *e)
 	    strncmp(name, "net_tap", strlen("net_tap")) != 0 && if_nametoindex(iface) == 0)
 		return err_set(e, -ENODEV, "device '%s': there is no network interface '%s'",
 			       wants->device, iface);
-	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
-		return err_set(e, -EBUSY, "device '%s' is in use already", name);
+	/* The EAL may have probed it (-a or --vdev in `eal`); then it is nobody's yet. */
+	if (rte_eth_dev_get_port_by_name(name, ethdev) == 0)
+		return is_taken(*ethdev) ? err_set(e, -EBUSY, "device '%s' is in use already", name)
+					 : 0;
 	err = rte_dev_probe(wants->device);
 	if (err != 0)
 		return err_set(

@@ -184,3 +184,19 @@ def test_a_removed_device_that_comes_back():
             assert s.gives(WIRE, F.build(M[name], EXTERNAL)) == [name]
         assert s.gives(WIRE, F.build(GROUP, EXTERNAL)) == ["v1"]
         assert s.gives("v1", F.build(NOBODY, M["v1"])) == [WIRE]
+
+
+def test_a_device_that_the_eal_has_probed_already():
+    """As with -a for a NIC, or --vdev, among the EAL's arguments: it is nobody's until it is asked
+    for; then it is taken."""
+    with SimSetup() as s:
+        assert s.shown()["driver"] == "net_simnic"
+        with pytest.raises(CtlError, match="in use|already"):
+            s.daemon.ctl("uplink", "add", "up1", "device", "net_simnic0")
+        s.daemon.stop(remove=False)
+        s.daemon.daemon["eal"] += f" --vdev={s.nic.device}"
+        s.daemon.uplinks["up0"]["device"] = "net_simnic0"
+        s.daemon.write_config()
+        s.nic.disconnect()
+        s.daemon.start()
+        assert s.shown()["link"] == "up"
