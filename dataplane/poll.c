@@ -9,7 +9,7 @@
 #include "dataplane/worker.h"
 
 #define HOT_ROUNDS 256   /* empty polls in a row that make a queue cold */
-#define COLD_SWEEP_US 50 /* every cold queue is polled at least this often */
+#define COLD_SWEEP_US 80 /* every cold queue is polled at least this often */
 
 void
 worker_adopt(struct worker *w, const struct view *v)

@@ -67,6 +67,13 @@ def report(result):
     print(line, flush=True)
 
 
+def _cpu():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.machine()
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -78,10 +85,10 @@ def main():
     options = parser.parse_args()
     if os.cpu_count() < 2:
         sys.exit("bench: needs two CPUs: one for the switch, one for the guest")
-    version = subprocess.run(["dpdk-testpmd", "--version"], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True).stdout.strip().splitlines()
-    print(f"{platform.processor() or platform.machine()}, kernel {platform.release()}, "
-          f"{version[-1] if version else 'DPDK ?'}; {options.rounds} rounds of "
+    version = subprocess.run(["pkg-config", "--modversion", "libdpdk"], stdout=subprocess.PIPE,
+                             text=True, check=True).stdout.strip()
+    print(f"{_cpu()}, kernel {platform.release()}, "
+          f"DPDK {version}; {options.rounds} rounds of "
           f"{options.seconds} s, interleaved; million frames a second, median (min-max)")
     print(f"{'case':34}  {'switch':>30}  {'against':>28}  {'ratio':>17}  {'cycles/frame':>14}")
     with hugepages():

@@ -49,6 +49,7 @@ class TestpmdIo:
 
     def __init__(self, folder, cpu, wire, ports, idle_ports=0):
         assert idle_ports == 0
+        self.idle_names = self.idle_sockets = []
         self.sockets = [os.path.join(folder, f"vm{i}.sock") for i in range(ports)]
         eal = [] if wire is None else ["--vdev", wire]
         for i, path in enumerate(self.sockets):
