@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/line.h"
 #include "control/qmp.h"
 #include "control/qmp_conn.h"
 
@@ -49,22 +50,6 @@ conn_count(struct qmp_conn *conn, size_t len)
 		return;
 	conn->paused = true;
 	bufferevent_disable(conn->bev, EV_READ);
-}
-
-/* The length of the line that the input starts with, or -1 where its end has not come yet. */
-static ssize_t
-conn_find_line(struct qmp_conn *conn)
-{
-	struct evbuffer *input = bufferevent_get_input(conn->bev);
-	struct evbuffer_ptr from, end;
-
-	/* Not from the start: a line that comes byte by byte would cost its length squared. */
-	if (evbuffer_ptr_set(input, &from, conn->searched, EVBUFFER_PTR_SET) != 0)
-		return -1;
-	end = evbuffer_search_eol(input, &from, NULL, EVBUFFER_EOL_LF);
-	if (end.pos < 0)
-		conn->searched = evbuffer_get_length(input);
-	return end.pos;
 }
 
 /* Takes a line of len bytes off the input. false: the connection is no more. */
@@ -105,7 +90,7 @@ conn_take_lines(struct qmp_conn *conn)
 	ssize_t len;
 
 	while (!conn->paused) {
-		len = conn_find_line(conn);
+		len = line_find(bufferevent_get_input(conn->bev), &conn->searched);
 		if (len > QMP_LINE_MAX || (len < 0 && conn->searched > QMP_LINE_MAX)) {
 			err_set(&e, 0, "a line of more than %d bytes", QMP_LINE_MAX);
 			conn->handler.ended(conn->handler.ctx, true, e.text);

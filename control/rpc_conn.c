@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/line.h"
 #include "control/rpc_conn.h"
 #include "control/rpc_request.h"
 
@@ -72,22 +73,6 @@ conn_run_line(struct rpc_conn *conn, size_t len)
 		conn->monitor = true;
 }
 
-/* The length of the line that the input starts with, or -1 where its end has not come yet. */
-static ssize_t
-conn_find_line(struct rpc_conn *conn)
-{
-	struct evbuffer *input = bufferevent_get_input(conn->bev);
-	struct evbuffer_ptr from, end;
-
-	/* Not from the start: a line that comes byte by byte would cost its length squared. */
-	if (evbuffer_ptr_set(input, &from, conn->searched, EVBUFFER_PTR_SET) != 0)
-		return -1;
-	end = evbuffer_search_eol(input, &from, NULL, EVBUFFER_EOL_LF);
-	if (end.pos < 0)
-		conn->searched = evbuffer_get_length(input);
-	return end.pos;
-}
-
 static void
 conn_line_too_long(struct rpc_conn *conn)
 {
@@ -120,7 +105,7 @@ on_read(struct bufferevent *bev, void *arg)
 	ssize_t len;
 
 	while (conn->state == CONN_OPEN) {
-		len = conn_find_line(conn);
+		len = line_find(bufferevent_get_input(conn->bev), &conn->searched);
 		if (len > RPC_LINE_MAX || (len < 0 && conn->searched > RPC_LINE_MAX)) {
 			conn_line_too_long(conn);
 			break;
