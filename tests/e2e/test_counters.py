@@ -4,6 +4,7 @@ reason, and nothing of it is forgotten when a port is removed."""
 import pytest
 
 from lib import frames as F
+from lib.daemon import poll_until
 from support import (EXTERNAL, GROUP, MODES, NOBODY, WIRE, Setup, at_rest, balance, drop_sums)
 
 M = {name: p["mac"] for name, p in MODES.items()}
@@ -117,6 +118,8 @@ def test_the_book_after_everything():
             src = [EXTERNAL, M["v1"], M["b1"], M["p1"]][i % 4]
             s.wire.send(F.build(kinds[i % 9], src, ethertype=0x8808 if i % 50 == 0 else 0x88B5))
             if i == 700:
+                poll_until(lambda: s.daemon.port("v2")["counters"]["from_guest_packets"] > 0, 10,
+                           "v2's first frame")
                 s.rpc("port.del", name="v2")
             if i % 97 == 0:
                 s.guests["b1"].send(F.build(NOBODY, M["b1"], length=1519))
