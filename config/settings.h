@@ -116,3 +116,11 @@ mac_to_u64(const struct mac_addr *m)
 	return (uint64_t)m->b[0] << 40 | (uint64_t)m->b[1] << 32 | (uint64_t)m->b[2] << 24 |
 	       (uint64_t)m->b[3] << 16 | (uint64_t)m->b[4] << 8 | m->b[5];
 }
+
+/* The six bytes of a number made by mac_to_u64. */
+static inline void
+mac_bytes_from_u64(uint64_t number, uint8_t bytes[6])
+{
+	for (int i = 0; i < 6; i++)
+		bytes[i] = (uint8_t)(number >> (8 * (5 - i)));
+}

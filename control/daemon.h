@@ -74,7 +74,6 @@ struct daemon {
 	struct daemon_settings settings;
 	char config_path[PATH_MAX]; /* absolute */
 	bool hugepages;
-	bool stopping;
 	uint64_t generation;
 	struct event_base *base;
 	struct rpc_server *rpc;
@@ -100,7 +99,7 @@ port_is_up(const struct port *p)
 {
 	if (port_is_vhost(p))
 		return p->state == PORT_READY;
-	return p->nic.carrier;
+	return p->nic.carrier && p->state != PORT_DRAINING;
 }
 
 struct uplink *daemon_find_uplink(const struct daemon *d, const char *name);

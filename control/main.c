@@ -159,7 +159,6 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 static void
 remove_everything(struct daemon *d)
 {
-	d->stopping = true;
 	for (uint32_t i = 0; i < MAX_PORTS; i++)
 		if (d->ports[i] != NULL)
 			port_del(d, d->ports[i]);

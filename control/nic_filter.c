@@ -31,13 +31,6 @@ filter_tier_name(enum filter_tier tier)
 	return tier_names[tier];
 }
 
-static void
-to_ether_addr(uint64_t mac, struct rte_ether_addr *addr)
-{
-	for (int i = 0; i < RTE_ETHER_ADDR_LEN; i++)
-		addr->addr_bytes[i] = (uint8_t)(mac >> (8 * (RTE_ETHER_ADDR_LEN - 1 - i)));
-}
-
 static struct filter_address *
 find(const struct filter_want *want, uint64_t mac)
 {
@@ -89,7 +82,7 @@ program(struct nic_filter *f, struct nic *nic, uint64_t mac)
 		return "the driver has no table of further addresses";
 	if (f->n_programmed + 1 >= nic->max_mac_addrs)
 		return table_full;
-	to_ether_addr(mac, &addr);
+	mac_bytes_from_u64(mac, addr.addr_bytes);
 	if (nic_bond_owns(nic, &addr))
 		return "it is a bond member's own address, which changes with the active member";
 	grown = reallocarray(f->programmed, f->n_programmed + 1, sizeof(*grown));
@@ -112,7 +105,7 @@ unprogram(struct nic_filter *f, struct nic *nic, uint64_t mac)
 {
 	struct rte_ether_addr addr;
 
-	to_ether_addr(mac, &addr);
+	mac_bytes_from_u64(mac, addr.addr_bytes);
 	if (rte_eth_dev_mac_addr_remove(nic->ethdev, &addr) != 0)
 		log_warning("ethdev %u: an address could not be removed", nic->ethdev);
 	for (uint32_t i = 0; i < f->n_programmed; i++) {
@@ -235,7 +228,7 @@ program_multicast(struct nic_filter *f, struct nic *nic, const struct filter_wan
 		return "out of memory";
 	for (uint32_t i = 0; i < want->n; i++)
 		if (want->addresses[i].mac & MAC_MULTICAST_BIT)
-			to_ether_addr(want->addresses[i].mac, &list[k++]);
+			mac_bytes_from_u64(want->addresses[i].mac, list[k++].addr_bytes);
 	open_for_longer_list(f, nic, want);
 	err = rte_eth_dev_set_mc_addr_list(nic->ethdev, list, n);
 	free(list);

@@ -40,11 +40,8 @@ describe(struct rule_spec *r, uint64_t mac, uint16_t queue, bool count)
 	uint32_t n = 0;
 
 	memset(r, 0, sizeof(*r));
-	for (int i = 0; i < RTE_ETHER_ADDR_LEN; i++) {
-		r->spec.hdr.dst_addr.addr_bytes[i] =
-			(uint8_t)(mac >> (8 * (RTE_ETHER_ADDR_LEN - 1 - i)));
-		r->mask.hdr.dst_addr.addr_bytes[i] = 0xff;
-	}
+	mac_bytes_from_u64(mac, r->spec.hdr.dst_addr.addr_bytes);
+	memset(r->mask.hdr.dst_addr.addr_bytes, 0xff, RTE_ETHER_ADDR_LEN);
 	r->pattern[0] = (struct rte_flow_item){
 		.type = RTE_FLOW_ITEM_TYPE_ETH, .spec = &r->spec, .mask = &r->mask};
 	r->pattern[1].type = RTE_FLOW_ITEM_TYPE_END;

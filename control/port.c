@@ -46,6 +46,16 @@ check(const struct daemon *d, const struct uplink *u, const struct port_settings
 	return port_mac_check(d, u, s, e);
 }
 
+/* Gives the interface of the host's stack the port's address. 0 or the driver's errno. */
+static int
+set_device_mac(const struct port *p)
+{
+	struct rte_ether_addr mac;
+
+	memcpy(mac.addr_bytes, p->settings.mac.b, sizeof(mac.addr_bytes));
+	return rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac);
+}
+
 static int
 open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 {
@@ -55,7 +65,6 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 				  .rx_queues = p->settings.queues,
 				  .workers = dataplane_workers(d->dp)};
 	struct rte_mempool *pool;
-	struct rte_ether_addr mac;
 	int err = nic_open(&p->nic, &wants, e);
 
 	if (err != 0)
@@ -70,8 +79,7 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 		rte_mempool_free(pool);
 		return err;
 	}
-	memcpy(mac.addr_bytes, p->settings.mac.b, sizeof(mac.addr_bytes));
-	if (rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac) != 0)
+	if (set_device_mac(p) != 0)
 		nic_note(&p->nic,
 			 "the driver does not set the interface's address: do it yourself");
 	return 0;
@@ -206,12 +214,8 @@ sync_changes(struct daemon *d, const struct port_change *changes, uint32_t n, st
 static void
 finish_change(struct daemon *d, const struct port *p, const struct port_settings *former)
 {
-	struct rte_ether_addr mac;
-
-	if (!port_is_vhost(p) && memcmp(&former->mac, &p->settings.mac, sizeof(former->mac)) != 0) {
-		memcpy(mac.addr_bytes, p->settings.mac.b, sizeof(mac.addr_bytes));
-		rte_eth_dev_default_mac_addr_set(p->nic.ethdev, &mac);
-	}
+	if (!port_is_vhost(p) && memcmp(&former->mac, &p->settings.mac, sizeof(former->mac)) != 0)
+		set_device_mac(p);
 	daemon_event(d, "port.changed", p->settings.name, port_facts(p));
 }
 

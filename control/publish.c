@@ -74,7 +74,7 @@ draft_port(struct draft *draft, const struct daemon *d, const struct port *p)
 	const struct rx_filter *f = &p->filter;
 	int err = 0;
 
-	vp->up = port_is_up(p) && p->state != PORT_DRAINING;
+	vp->up = port_is_up(p);
 	vp->own_source_deliver = p->settings.own_source == OWN_SOURCE_DELIVER;
 	vp->mode = p->settings.mode;
 	vp->segment = p->uplink->index;
@@ -181,8 +181,7 @@ apply_filter(struct daemon *d, struct uplink *u)
 	int err = 0;
 
 	for (uint32_t i = 0; i < MAX_PORTS && err == 0; i++)
-		if (d->ports[i] != NULL && d->ports[i]->uplink == u && port_is_up(d->ports[i]) &&
-		    d->ports[i]->state != PORT_DRAINING)
+		if (d->ports[i] != NULL && d->ports[i]->uplink == u && port_is_up(d->ports[i]))
 			err = want_port(&want, d->ports[i]);
 	if (err == 0)
 		nic_filter_apply(&u->filter, &u->nic, &want);

@@ -22,8 +22,7 @@ json_mac(uint64_t mac)
 	struct mac_addr a;
 	char text[MAC_TEXT_SIZE];
 
-	for (int i = 0; i < 6; i++)
-		a.b[i] = (uint8_t)(mac >> (8 * (5 - i)));
+	mac_bytes_from_u64(mac, a.b);
 	return json_string(mac_format(&a, text));
 }
 

@@ -429,3 +429,14 @@ apply(uint32_t unicast, uint32_t groups)
 		macs[n++] = GROUP(i);
 	apply_set(macs, n, false, false);
 }
+
+/* The address as the filter has it now. */
+static const struct filter_address *
+wanted(uint64_t mac)
+{
+	for (uint32_t i = 0; i < filter.now.n; i++)
+		if (filter.now.addresses[i].mac == mac)
+			return &filter.now.addresses[i];
+	fail_msg("%012lx is not there", (unsigned long)mac);
+	return NULL;
+}

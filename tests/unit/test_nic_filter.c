@@ -6,16 +6,6 @@
  */
 #include "tests/unit/nic_fake.h"
 
-static const struct filter_address *
-wanted(uint64_t mac)
-{
-	for (uint32_t i = 0; i < filter.now.n; i++)
-		if (filter.now.addresses[i].mac == mac)
-			return &filter.now.addresses[i];
-	fail_msg("%012lx is not there", (unsigned long)mac);
-	return NULL;
-}
-
 static void
 tier_is(uint64_t mac, enum filter_tier tier)
 {

@@ -26,16 +26,6 @@ give_flow(uint32_t rules, uint16_t queues)
 	filter.traffic = traffic;
 }
 
-static const struct filter_address *
-wanted(uint64_t mac)
-{
-	for (uint32_t i = 0; i < filter.now.n; i++)
-		if (filter.now.addresses[i].mac == mac)
-			return &filter.now.addresses[i];
-	fail_msg("%012lx is not there", (unsigned long)mac);
-	return NULL;
-}
-
 static uint32_t
 count_tier(enum filter_tier tier)
 {
