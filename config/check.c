@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "config/defaults.h"
 #include "config/keys.h"
+#include "config/queue_workers.h"
 
 /*
  * Do two devargs name one device? Up to the first comma, without the bus and the PCI domain 0,
@@ -63,6 +64,16 @@ check_device(const struct settings *s, const char *kind, const char *name, const
 	return 0;
 }
 
+static int
+check_queue_workers(const char *kind, const char *name, const uint8_t *list, uint32_t n,
+		    uint32_t queues, uint32_t workers, struct errmsg *e)
+{
+	struct errmsg why;
+	int err = queue_workers_check(list, n, queues, workers, &why);
+
+	return err == 0 ? 0 : err_set(e, err, "%s %s: %s", kind, name, why.text);
+}
+
 int
 uplink_settings_check(const struct settings *s, const struct uplink_settings *u, struct errmsg *e)
 {
@@ -80,7 +91,10 @@ uplink_settings_check(const struct settings *s, const struct uplink_settings *u,
 		return err_set(e, -EINVAL,
 			       "uplink %s: queues: '%u' is not accepted; auto or 1 to %d", u->name,
 			       u->queues, MAX_UPLINK_QUEUES);
-	return check_device(s, "uplink", u->name, u->device, e);
+	/* How many queues the device has is known only when it runs. */
+	err = check_queue_workers("uplink", u->name, u->queue_workers, MAX_NIC_QUEUES,
+				  MAX_NIC_QUEUES, s->daemon.workers, e);
+	return err != 0 ? err : check_device(s, "uplink", u->name, u->device, e);
 }
 
 static int
@@ -205,6 +219,9 @@ port_settings_check(const struct settings *s, const struct port_settings *p, str
 		err = check_port_uplink(s, p, e);
 	if (err == 0)
 		err = check_port_alone(p, e);
+	if (err == 0)
+		err = check_queue_workers("port", p->name, p->queue_workers, MAX_QUEUE_PAIRS,
+					  p->queues, s->daemon.workers, e);
 	if (err == 0 && p->device[0] != '\0')
 		err = check_device(s, "port", p->name, p->device, e);
 	if (err == 0 && p->socket[0] != '\0' && strcmp(p->socket, s->daemon.control) == 0)
@@ -237,7 +254,8 @@ check_daemon(const struct daemon_settings *d, struct errmsg *e)
 	if (d->workers != (uint32_t)n)
 		return err_set(e, -EINVAL,
 			       "daemon: workers: '%u' differs from the %d CPUs of worker_cpus "
-			       "'%.128s'; one of the two is enough",
+			       "'%.128s'; one of the two is enough (worker_cpus auto: the daemon "
+			       "chooses)",
 			       d->workers, n, d->worker_cpus);
 	return 0;
 }

@@ -57,6 +57,14 @@ int config_save(const char *path, const struct settings *s, struct errmsg *e);
  * of cpus. */
 int cpu_list_parse(const char *text, uint32_t *cpus, uint32_t max);
 
+/*
+ * The CPU of each worker, by worker: those of worker_cpus, ascending, or the highest of the n_cpus
+ * that the process may run on, descending, so that one more worker moves none. The number of
+ * workers, or -EINVAL: more than there are, or a CPU that is none of cpus. chosen: MAX_WORKERS.
+ */
+int worker_cpus_choose(const struct daemon_settings *d, const uint32_t *cpus, uint32_t n_cpus,
+		       uint32_t *chosen, struct errmsg *e);
+
 /* What eal_args_build needs to know of the machine and the command line. */
 struct eal_facts {
 	const char *program;      /* argv[0] */
@@ -67,9 +75,10 @@ struct eal_facts {
 };
 
 /*
- * The EAL's argument vector, NULL terminated, to be freed with eal_args_free: --lcores with one
- * worker lcore per CPU (lcore ids 1..N; the main lcore is 0 and floats over the other CPUs, or
- * over all where there are none), a --file-prefix of its own, --in-memory (with --no-huge
+ * The EAL's argument vector, NULL terminated, to be freed with eal_args_free: --lcores with a
+ * worker lcore for each CPU (lcore ids 1..N; the first ones on the workers' CPUs, those for workers
+ * to come floating; the main lcore is 0 and floats over the CPUs without a worker, or over all), a
+ * --file-prefix of its own, --in-memory (with --no-huge
  * --no-shconf, as the EAL refuses the two together), the settings' `eal` words, then `extra`.
  * Without a memory choice among those words: hugepages if at least 256 MiB are free, else
  * --no-huge -m 512. A worker CPU that is not in cpus is -EINVAL. NULL: see *e.

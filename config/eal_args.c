@@ -101,83 +101,60 @@ find_option(const struct words *w, const char *const *names)
 	return NULL;
 }
 
-/* Fills d->workers entries of chosen, ascending. */
-static int
-choose_cpus(const struct daemon_settings *d, const struct eal_facts *facts, uint32_t *chosen,
-	    struct errmsg *e)
-{
-	int n;
-
-	if (d->worker_cpus[0] == '\0') {
-		if (d->workers > facts->n_cpus)
-			return err_set(e, -EINVAL,
-				       "workers: '%u' is more than the %u CPUs that this process "
-				       "may run on",
-				       d->workers, facts->n_cpus);
-		/* The low CPUs serve the host's interrupts as a rule: they are left to control. */
-		memcpy(chosen, facts->cpus + facts->n_cpus - d->workers,
-		       d->workers * sizeof(*chosen));
-		return d->workers;
-	}
-	n = cpu_list_parse(d->worker_cpus, chosen, MAX_WORKERS);
-	if (n < 0)
-		return err_set(e, -EINVAL,
-			       "worker_cpus: '%.128s' is not accepted; a CPU list such "
-			       "as 2-5,7",
-			       d->worker_cpus);
-	for (int i = 0; i < n; i++) {
-		uint32_t c = 0;
-
-		while (c < facts->n_cpus && facts->cpus[c] != chosen[i])
-			c++;
-		if (c == facts->n_cpus)
-			return err_set(e, -EINVAL,
-				       "worker_cpus: CPU %u is none of the %u CPUs that this "
-				       "process may run on",
-				       chosen[i], facts->n_cpus);
-	}
-	return n;
-}
-
 static bool
-is_worker_cpu(uint32_t cpu, const uint32_t *workers, int n)
+is_worker_cpu(uint32_t cpu, const uint32_t *workers, uint32_t n)
 {
-	for (int i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		if (workers[i] == cpu)
 			return true;
 	return false;
 }
 
-/* --lcores=0@(0,1),1@2,2@3: main on the CPUs that no worker has, each worker on its own. */
-static int
-add_lcores(struct words *w, const struct daemon_settings *d, const struct eal_facts *facts,
-	   struct errmsg *e)
+/* The CPUs that no worker has, or all where there are none: "(0,1,3)". */
+static void
+print_other_cpus(FILE *f, const struct eal_facts *facts, const uint32_t *workers, uint32_t n)
 {
-	uint32_t workers[MAX_WORKERS];
-	int n, err;
 	const char *comma = "";
-	char *text = NULL;
-	size_t size;
-	FILE *f;
-	bool all;
 
-	n = choose_cpus(d, facts, workers, e);
-	if (n < 0)
-		return n;
-	f = open_memstream(&text, &size);
-	if (f == NULL)
-		return err_set(e, -ENOMEM, "EAL arguments: out of memory");
-	all = (uint32_t)n == facts->n_cpus;
-	fputs("--lcores=0@(", f);
+	fputc('(', f);
 	for (uint32_t i = 0; i < facts->n_cpus; i++) {
-		if (!all && is_worker_cpu(facts->cpus[i], workers, n))
+		if (n < facts->n_cpus && is_worker_cpu(facts->cpus[i], workers, n))
 			continue;
 		fprintf(f, "%s%u", comma, facts->cpus[i]);
 		comma = ",";
 	}
-	fputs(")", f);
-	for (int i = 0; i < n; i++)
-		fprintf(f, ",%d@%u", i + 1, workers[i]);
+	fputc(')', f);
+}
+
+/*
+ * --lcores=0@(0,1),1@3,2@2,(3-4)@(0,1): main on the CPUs that no worker has, each worker on its
+ * own, and lcores for workers to come, as many as there are CPUs: they sleep until then.
+ */
+static int
+add_lcores(struct words *w, const struct daemon_settings *d, const struct eal_facts *facts,
+	   struct errmsg *e)
+{
+	uint32_t most = facts->n_cpus < MAX_WORKERS ? facts->n_cpus : MAX_WORKERS;
+	uint32_t workers[MAX_WORKERS], n;
+	int err = worker_cpus_choose(d, facts->cpus, facts->n_cpus, workers, e);
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if (err < 0)
+		return err;
+	n = (uint32_t)err;
+	f = open_memstream(&text, &size);
+	if (f == NULL)
+		return err_set(e, -ENOMEM, "EAL arguments: out of memory");
+	fputs("--lcores=0@", f);
+	print_other_cpus(f, facts, workers, n);
+	for (uint32_t i = 0; i < n; i++)
+		fprintf(f, ",%u@%u", i + 1, workers[i]);
+	if (n < most) {
+		fprintf(f, n + 1 < most ? ",(%u-%u)@" : ",%u@", n + 1, most);
+		print_other_cpus(f, facts, workers, n);
+	}
 	err = fclose(f) == 0 ? words_add(w, text, e)
 			     : err_set(e, -ENOMEM, "EAL arguments: out of memory");
 	free(text);

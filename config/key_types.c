@@ -238,6 +238,8 @@ parse_cpus(const struct key *key, void *field, const char *value, struct errmsg 
 {
 	uint32_t cpus[MAX_WORKERS];
 
+	if (strcmp(value, "auto") == 0)
+		return parse_optional_text(key, field, "", why);
 	if (cpu_list_parse(value, cpus, MAX_WORKERS) < 0)
 		return -EINVAL;
 	return parse_text(key, field, value, why);

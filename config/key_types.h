@@ -25,7 +25,8 @@ bool format_number(const struct key *key, const void *field, char *buf, size_t s
 int parse_auto(const struct key *key, void *field, const char *value, struct errmsg *why);
 bool format_auto(const struct key *key, const void *field, char *buf, size_t size);
 
-/* Texts of key->size with its NUL; "" is "not set". Only the optional_ ones take it as a value. */
+/* Texts of key->size with its NUL; "" is "not set". Only the optional_ ones take it as a value;
+ * parse_cpus takes "auto" for it. */
 int parse_text(const struct key *key, void *field, const char *value, struct errmsg *why);
 int parse_optional_text(const struct key *key, void *field, const char *value, struct errmsg *why);
 int parse_eal(const struct key *key, void *field, const char *value, struct errmsg *why);
@@ -36,6 +37,10 @@ int parse_group(const struct key *key, void *field, const char *value, struct er
 int parse_owner(const struct key *key, void *field, const char *value, struct errmsg *why);
 int parse_cpus(const struct key *key, void *field, const char *value, struct errmsg *why);
 bool format_text(const struct key *key, const void *field, char *buf, size_t size);
+
+/* Bytes by queue, worker + 1 or 0; key->size of them. "auto": all 0. config/queue_workers.c */
+int parse_queue_workers(const struct key *key, void *field, const char *value, struct errmsg *why);
+bool format_queue_workers(const struct key *key, const void *field, char *buf, size_t size);
 
 int parse_mac(const struct key *key, void *field, const char *value, struct errmsg *why);
 bool format_mac(const struct key *key, const void *field, char *buf, size_t size);

@@ -27,6 +27,10 @@
 #define TEXT(kind) .parse = parse_##kind, .format = format_text
 #define NUMBER(low, high) .min = low, .max = high, .values = STR(low) " to " STR(high)
 
+#define QUEUE_WORKERS                                                                       \
+	.when = KEY_ANY_TIME, .parse = parse_queue_workers, .format = format_queue_workers, \
+	.values = "auto, or QUEUE:WORKER pairs such as 0:1 1:0, blank separated"
+
 #define PATH_VALUES "absolute path of at most 107 characters"
 _Static_assert(SOCKET_PATH_SIZE == 108, "PATH_VALUES names the limit");
 _Static_assert(sizeof(enum port_mode) == sizeof(unsigned int), "parse_choice writes an int");
@@ -57,15 +61,18 @@ static const struct key daemon_keys[] = {
 	 .help = "unix socket that macvctl talks to, mode 0660"},
 	{"control_group", FIELD(daemon_settings, control_group), TEXT(group),
 	 .values = "name or number of a group", .help = "group that may use the control socket"},
-	{"workers", FIELD(daemon_settings, workers), NUMBER(1, MAX_WORKERS), .parse = parse_number,
-	 .format = format_number, .help = "how many polling cores"},
-	{"worker_cpus", FIELD(daemon_settings, worker_cpus), TEXT(cpus),
-	 .values = "CPU list such as 2-5,7 of at most " STR(MAX_WORKERS) " CPUs, each named once",
+	{"workers", FIELD(daemon_settings, workers), NUMBER(1, MAX_WORKERS), .when = KEY_ANY_TIME,
+	 .parse = parse_number, .format = format_number, .help = "how many polling cores"},
+	{"worker_cpus", FIELD(daemon_settings, worker_cpus), TEXT(cpus), .when = KEY_ANY_TIME,
+	 .values = "auto, or a CPU list such as 2-5,7 of at most " STR(MAX_WORKERS)
+		   " CPUs, each named once",
 	 .help = "the CPUs of the workers; their number is the number of workers"},
 	{"eal", FIELD(daemon_settings, eal), TEXT(eal), .values = "arguments for DPDK's EAL",
 	 .help = "by default hugepages if there are free ones, else --no-huge -m 512"},
 	{"idle", FIELD(daemon_settings, idle), CHOICE(idle_choices), .values = "sleep or poll",
 	 .help = "what a worker without frames does"},
+	{"rebalance", FIELD(daemon_settings, rebalance), BOOLEAN, .when = KEY_ANY_TIME,
+	 .help = "move queues between workers by measured load"},
 	{0},
 };
 
@@ -84,6 +91,8 @@ static const struct key uplink_keys[] = {
 	{"demux", FIELD(uplink_settings, demux), CHOICE(demux_choices), .when = KEY_ANY_TIME,
 	 .values = "auto, flow, filter or promisc",
 	 .help = "how addresses may reach their ports: up to which tier the NIC sorts"},
+	{"queue_workers", FIELD(uplink_settings, queue_workers), QUEUE_WORKERS,
+	 .help = "which worker polls which receive queue"},
 	{0},
 };
 
@@ -136,6 +145,8 @@ static const struct key port_keys[] = {
 	{"max_filter_changes", FIELD(port_settings, max_filter_changes), NUMBER(1, 1000),
 	 .when = KEY_ANY_TIME, .parse = parse_number, .format = format_number,
 	 .help = "how often in a second the guest's receive filter is applied; the rest coalesces"},
+	{"queue_workers", FIELD(port_settings, queue_workers), QUEUE_WORKERS,
+	 .help = "which worker polls which queue pair"},
 	{0},
 };
 /* clang-format on */

@@ -54,6 +54,7 @@ struct daemon_settings {
 	char worker_cpus[TEXT_SIZE]; /* "": the daemon chooses; else a CPU list such as 2-5,7 */
 	char eal[TEXT_SIZE];         /* "": chosen by what the machine has */
 	enum idle_policy idle;       /* what a worker without frames does */
+	bool rebalance;              /* queues move to other workers by measured load */
 };
 
 struct uplink_settings {
@@ -61,8 +62,9 @@ struct uplink_settings {
 	char device[TEXT_SIZE]; /* PCI address or vdev, with its devargs */
 	uint32_t mtu;           /* bytes of payload; 0: leave the device's */
 	bool hairpin;
-	uint32_t queues;  /* receive queues; 0: auto */
-	enum demux demux; /* how addresses may reach their ports */
+	uint32_t queues;                       /* receive queues; 0: auto */
+	enum demux demux;                      /* how addresses may reach their ports */
+	uint8_t queue_workers[MAX_NIC_QUEUES]; /* by queue: its worker + 1; 0: the daemon chooses */
 };
 
 struct port_settings {
@@ -87,6 +89,8 @@ struct port_settings {
 	uint32_t max_filter_changes; /* of the guest's, applied in a second */
 	struct mac_addr maddr[MAX_STATIC_ADDRESSES];
 	uint32_t n_maddr;
+	uint8_t queue_workers[MAX_QUEUE_PAIRS]; /* by queue: its worker + 1; 0: the daemon chooses
+						 */
 };
 
 struct settings {

@@ -50,6 +50,10 @@ static const struct command commands[] = {
 
 	{"fdb", "show", {}, "show which port owns each unicast address"},
 
+	{"worker", "set", {KEYS_REQUIRED(SECTION_DAEMON)},
+	 "change the polling cores while frames flow",
+	 "Which worker polls which queue is said by queue_workers, a key of uplinks and ports",
+	 .set_only_changeable = true},
 	{"worker", "show", {}, "show the polling cores and what each of them polls"},
 
 	{"trace", "",

@@ -11,6 +11,7 @@
 #include "control/nic_filter.h"
 #include "control/rx_filter.h"
 #include "control/vhost.h"
+#include "control/workers.h"
 #include "dataplane/dataplane.h"
 
 /*
@@ -22,9 +23,7 @@ struct daemon;
 
 struct uplink {
 	struct uplink_settings settings;
-	uint16_t index;        /* in views and counters */
-	uint32_t first_worker; /* its queues and ports are spread from this one on */
-	uint32_t workers;      /* over so many: as many as the device has transmit queues */
+	uint16_t index; /* in views and counters */
 	struct nic nic;
 	struct nic_steer steer;
 	struct nic_filter filter;
@@ -82,7 +81,7 @@ struct daemon {
 	struct dataplane *dp;
 	struct rte_mempool *guest_pool; /* frames from guests */
 	struct retired_pool *retired;
-	struct worker_load loads[2][MAX_WORKERS]; /* a second ago, and the second before */
+	struct workers workers;
 	struct uplink *uplinks[MAX_UPLINKS];
 	struct port *ports[MAX_PORTS];
 };

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 macvswitch authors
  *
- * CPUs and hugepages of this machine. Called by main.c before the EAL starts.
+ * CPUs and hugepages of this machine. Called by main.c before the EAL starts, and by workers.c.
  */
 #include "control/machine.h"
 
+#include <dirent.h>
 #include <glob.h>
 #include <inttypes.h>
-#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define HUGEPAGE_GLOB "/sys/kernel/mm/hugepages/hugepages-*kB/free_hugepages"
 
@@ -24,6 +26,27 @@ machine_cpus(uint32_t *cpus, uint32_t max)
 		if (CPU_ISSET(cpu, &set))
 			cpus[n++] = cpu;
 	return n;
+}
+
+/* Failing is harmless: a thread that has just ended, or one that the system does not let us move.
+ */
+void
+machine_place_threads(const cpu_set_t *set, const int *except, uint32_t n)
+{
+	DIR *threads = opendir("/proc/self/task");
+	const struct dirent *entry;
+
+	while (threads != NULL && (entry = readdir(threads)) != NULL) {
+		int tid = (int)strtol(entry->d_name, NULL, 10);
+		bool skip = tid <= 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			skip |= except[i] == tid;
+		if (!skip)
+			sched_setaffinity(tid, sizeof(*set), set);
+	}
+	if (threads != NULL)
+		closedir(threads);
 }
 
 static uint64_t

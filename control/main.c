@@ -10,7 +10,6 @@
 #include <event2/event.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -72,9 +71,7 @@ on_follow(evutil_socket_t fd, short what, void *arg)
 	daemon_free_retired(d);
 	if (t->ticks++ % SAMPLE_EVERY != 0)
 		return;
-	memcpy(d->loads[1], d->loads[0], sizeof(d->loads[0]));
-	for (uint32_t w = 0; w < dataplane_workers(d->dp); w++)
-		dataplane_worker_load(d->dp, w, &d->loads[0][w]);
+	workers_tick(d);
 }
 
 static int
@@ -105,12 +102,11 @@ timers_stop(struct timers *t)
 static char **
 build_eal_args(struct daemon *d, const char *program, const struct options *o, struct errmsg *e)
 {
-	uint32_t cpus[CPU_SETSIZE];
 	struct eal_facts facts = {.program = program,
 				  .extra = o->extra,
 				  .free_hugepage_bytes = machine_free_hugepages(),
-				  .cpus = cpus,
-				  .n_cpus = machine_cpus(cpus, CPU_SETSIZE)};
+				  .cpus = d->workers.cpus,
+				  .n_cpus = d->workers.n_cpus};
 
 	return eal_args_build(&d->settings, &facts, &d->hugepages, e);
 }
@@ -141,7 +137,7 @@ static int
 start_dataplane(struct daemon *d, struct errmsg *e)
 {
 	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP};
-	unsigned int lcore;
+	int err;
 
 	d->guest_pool = rte_pktmbuf_pool_create("guests", GUEST_POOL_MBUFS, GUEST_POOL_CACHE, 0,
 						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -149,11 +145,8 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 		return err_set(e, -ENOMEM,
 			       "no memory for %d buffers: more hugepages, or more of -m in `eal`",
 			       GUEST_POOL_MBUFS);
-	RTE_LCORE_FOREACH_WORKER (lcore) {
-		if (config.n_workers < MAX_WORKERS)
-			config.lcores[config.n_workers++] = lcore;
-	}
-	return dataplane_create(&config, &d->dp, e);
+	err = dataplane_create(&config, &d->dp, e);
+	return err != 0 ? err : workers_start(d, e);
 }
 
 static void
@@ -265,6 +258,7 @@ main(int argc, char **argv)
 	if (err != 0)
 		goto out;
 	d->settings = s.daemon;
+	workers_init(&d->workers);
 	if (o.control != NULL)
 		strlcpy(d->settings.control, o.control, sizeof(d->settings.control));
 	if (realpath(o.config, d->config_path) == NULL)

@@ -340,13 +340,11 @@ nic_follow(struct nic *nic, bool follow_mtu)
 }
 
 void
-nic_endpoint(const struct nic *nic, uint32_t first, uint32_t workers, struct endpoint *ep)
+nic_endpoint(const struct nic *nic, struct endpoint *ep)
 {
 	memset(ep, 0, sizeof(*ep));
 	ep->kind = ENDPOINT_ETHDEV;
 	ep->ethdev = nic->ethdev;
 	ep->rx_queues = nic->rx_queues;
 	ep->tx_queues = nic->tx_queues;
-	for (uint32_t w = 0; w < workers; w++)
-		ep->txq[w] = (uint8_t)((w + workers - first % workers) % workers % nic->tx_queues);
 }

@@ -46,11 +46,12 @@ struct nic {
 };
 
 struct nic_wants {
-	const char *name;   /* of the uplink or port, for messages and the pool */
-	const char *device; /* devargs */
-	uint32_t mtu;       /* 0: leave the device's */
-	uint32_t rx_queues; /* 0: one for each worker, where the device has as many */
-	uint32_t workers;   /* tx queues wanted: one for each */
+	const char *name;     /* of the uplink or port, for messages and the pool */
+	const char *device;   /* devargs */
+	uint32_t mtu;         /* 0: leave the device's */
+	uint32_t rx_queues;   /* 0: one for each worker, where the device has as many */
+	uint32_t workers;     /* tx queues wanted: one for each */
+	uint32_t max_workers; /* and for those that may come, where the device has so many */
 	/* Further receive queues, for ports; NULL: none. Asked when the device runs: are they of
 	 * use? If not, the device is started anew without them. */
 	bool (*port_queues_useful)(const struct nic *nic);
@@ -83,8 +84,7 @@ int nic_set_mtu(struct nic *nic, uint32_t mtu, struct errmsg *e);
 /* Looks at link and, where follow_mtu, the kernel interface's MTU. true: something changed. */
 bool nic_follow(struct nic *nic, bool follow_mtu);
 
-/* The endpoint as views have it, with each worker's tx queue. first: the worker that has queue 0.
- */
-void nic_endpoint(const struct nic *nic, uint32_t first, uint32_t workers, struct endpoint *ep);
+/* The endpoint as views have it; each worker's tx queue is control/poll_plan.c's to fill in. */
+void nic_endpoint(const struct nic *nic, struct endpoint *ep);
 
 __attribute__((format(printf, 2, 3))) void nic_note(struct nic *nic, const char *fmt, ...);

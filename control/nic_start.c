@@ -51,6 +51,7 @@ static int
 choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
 	      bool with_port_queues, struct errmsg *e)
 {
+	uint32_t tx = RTE_MAX(wants->workers, wants->max_workers);
 	uint32_t rx = wants->rx_queues;
 
 	if (rx > info->max_rx_queues)
@@ -63,7 +64,7 @@ choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_e
 	if (with_port_queues)
 		nic->rx_queues +=
 			(uint16_t)RTE_MIN(info->max_rx_queues - rx, (uint32_t)MAX_PORT_NIC_QUEUES);
-	nic->tx_queues = (uint16_t)RTE_MIN(wants->workers, (uint32_t)info->max_tx_queues);
+	nic->tx_queues = (uint16_t)RTE_MIN(tx, (uint32_t)info->max_tx_queues);
 	nic->bond_tx_queue = nic_bond_wants_queue(nic);
 	if (nic->bond_tx_queue && nic->tx_queues == info->max_tx_queues) {
 		if (nic->tx_queues == 1)
@@ -72,10 +73,6 @@ choose_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_e
 				       wants->name);
 		nic->tx_queues--;
 	}
-	if (nic->tx_queues < wants->workers)
-		nic_note(nic,
-			 "the device has %u transmit queues for %u workers: only as many serve it",
-			 nic->tx_queues, wants->workers);
 	return 0;
 }
 
@@ -98,6 +95,26 @@ set_up_queues(struct nic *nic, struct errmsg *e, const char *name)
 		return 0;
 	return err_set(e, err, "%s: the driver refused %u receive and %u transmit queues: %s", name,
 		       nic->rx_queues, nic->tx_queues, rte_strerror(-err));
+}
+
+/* Transmit queues for workers to come are not worth a refusal; and net_tap wants as many as it has
+ * receive queues. */
+static int
+configure_queues(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_conf *conf)
+{
+	const uint16_t fewer[] = {(uint16_t)RTE_MIN(wants->workers, (uint32_t)nic->tx_queues),
+				  RTE_MIN(nic->rx_queues, nic->tx_queues)};
+	int err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues,
+					nic->tx_queues + nic->bond_tx_queue, conf);
+
+	for (size_t i = 0; err != 0 && i < RTE_DIM(fewer); i++) {
+		if (fewer[i] == nic->tx_queues)
+			continue;
+		nic->tx_queues = fewer[i];
+		err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues,
+					    nic->tx_queues + nic->bond_tx_queue, conf);
+	}
+	return err;
 }
 
 static int
@@ -124,8 +141,7 @@ configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 			 "the driver sends no chained buffers: frames over %u bytes from "
 			 "guests are lost",
 			 RTE_MBUF_DEFAULT_DATAROOM);
-	err = rte_eth_dev_configure(nic->ethdev, nic->rx_queues,
-				    nic->tx_queues + nic->bond_tx_queue, &conf);
+	err = configure_queues(nic, wants, &conf);
 	if (err != 0)
 		return err_set(e, err, "%s: device '%s' refused its configuration: %s", wants->name,
 			       wants->device, rte_strerror(-err));

@@ -17,6 +17,7 @@
 
 #include "config/keys.h"
 #include "control/log.h"
+#include "control/poll_plan.h"
 #include "control/port_mac.h"
 #include "control/publish.h"
 
@@ -63,22 +64,12 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 				  .device = p->settings.device,
 				  .mtu = p->uplink->nic.mtu,
 				  .rx_queues = p->settings.queues,
-				  .workers = dataplane_workers(d->dp)};
-	struct rte_mempool *pool;
+				  .workers = d->workers.n,
+				  .max_workers = workers_to_come(d)};
 	int err = nic_open(&p->nic, &wants, e);
 
 	if (err != 0)
 		return err;
-	if (p->nic.tx_queues < p->uplink->workers) {
-		err = err_set(e, -EINVAL,
-			      "port %s: device '%s' has %u transmit queues, but %u workers serve "
-			      "uplink %s",
-			      p->settings.name, p->settings.device, p->nic.tx_queues,
-			      p->uplink->workers, p->uplink->settings.name);
-		nic_close(&p->nic, &pool);
-		rte_mempool_free(pool);
-		return err;
-	}
 	if (set_device_mac(p) != 0)
 		nic_note(&p->nic,
 			 "the driver does not set the interface's address: do it yourself");
@@ -141,6 +132,8 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	}
 	d->ports[index] = p;
 	err = guest_sync_start(d, p, e);
+	if (err == 0)
+		err = uplink_check_pins(d, u, d->workers.n, e);
 	if (err == 0 && publish(d) != 0)
 		err = err_set(e, -ENOMEM, "port %s: out of memory", s->name);
 	if (err != 0) {
@@ -233,6 +226,8 @@ port_set_many(struct daemon *d, struct port_change *changes, uint32_t n, struct 
 		return err;
 	swap_settings(changes, n);
 	err = sync_changes(d, changes, n, e);
+	for (uint32_t i = 0; err == 0 && i < n; i++)
+		err = uplink_check_pins(d, changes[i].port->uplink, d->workers.n, e);
 	if (err == 0 && publish(d) != 0)
 		err = err_set(e, -ENOMEM, "out of memory");
 	if (err != 0) {

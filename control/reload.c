@@ -94,6 +94,7 @@ collect_leaving(const struct daemon *d, const struct settings *s, struct setting
 	int err = 0;
 
 	settings_init(leaving);
+	leaving->daemon = d->settings;
 	for (uint32_t i = 0; i < MAX_UPLINKS && err == 0; i++)
 		if (d->uplinks[i] != NULL && uplink_change(d->uplinks[i], s) == RECREATED)
 			err = settings_add_uplink(leaving, &d->uplinks[i]->settings, NULL);
@@ -235,6 +236,31 @@ change_ports(struct daemon *d, const struct settings *s, json_t *report, struct 
 	return err;
 }
 
+/* Is the [daemon] key that can change while frames flow as in s? */
+static bool
+same_workers(const struct daemon_settings *a, const struct daemon_settings *b)
+{
+	return a->workers == b->workers && a->rebalance == b->rebalance &&
+	       strcmp(a->worker_cpus, b->worker_cpus) == 0;
+}
+
+/*
+ * Workers as s says if they are to be so many, else nothing. More of them come before the objects
+ * that may name them, fewer only after the objects that no longer do.
+ */
+static int
+change_workers(struct daemon *d, const struct settings *s, uint32_t n, json_t *report,
+	       struct errmsg *e)
+{
+	int err;
+
+	if (s->daemon.workers != n || same_workers(&d->settings, &s->daemon))
+		return 0;
+	err = workers_set(d, &s->daemon, e);
+	report_add(report, "changed", "daemon", "workers");
+	return err;
+}
+
 /*
  * What may fail comes before what a guest would notice: an uplink or port that does not open is
  * found out while nothing has gone yet. Only what needs the place of something that leaves comes
@@ -250,6 +276,9 @@ apply_steps(struct daemon *d, const struct settings *s, json_t *report, struct e
 		err_set(e, err, "out of memory");
 	settings_init(&none);
 	if (err == 0)
+		err = change_workers(d, s, RTE_MAX(s->daemon.workers, d->workers.n), report, e);
+	none.daemon = leaving.daemon = d->settings;
+	if (err == 0)
 		err = add_new(d, s, &leaving, report, e);
 	if (err == 0)
 		err = change_uplinks(d, s, report, e);
@@ -259,6 +288,8 @@ apply_steps(struct daemon *d, const struct settings *s, json_t *report, struct e
 		err = change_ports(d, s, report, e);
 	if (err == 0)
 		err = add_new(d, s, &none, report, e);
+	if (err == 0)
+		err = change_workers(d, s, s->daemon.workers, report, e);
 	settings_free(&leaving);
 	settings_free(&none);
 	return err;
@@ -280,7 +311,7 @@ config_apply(struct daemon *d, const struct settings *s, json_t *report, struct 
 	return err;
 }
 
-/* Daemon keys need a restart: said, not ignored. */
+/* Most daemon keys need a restart: said, not ignored. */
 static void
 note_daemon_keys(const struct daemon *d, const struct settings *s, json_t *notes)
 {
@@ -288,6 +319,8 @@ note_daemon_keys(const struct daemon *d, const struct settings *s, json_t *notes
 
 	for (const struct key *k = section_keys(SECTION_DAEMON);
 	     old != NULL && new != NULL && k->name != NULL; k++) {
+		if (k->when == KEY_ANY_TIME)
+			continue;
 		key_get(k, &d->settings, old, 2 * TEXT_SIZE);
 		key_get(k, &s->daemon, new, 2 * TEXT_SIZE);
 		if (strcmp(old, new) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 macvswitch authors
  *
- * What `show` prints: ports, uplinks, addresses and workers as JSON. Called by commands.c on the
+ * What `show` prints: ports, uplinks and addresses as JSON. Called by commands.c on the
  * control thread; reads the daemon's context and the workers' counters, changes nothing.
  */
 #include "control/show.h"
@@ -10,11 +10,11 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
-#include <rte_lcore.h>
 #include <stdlib.h>
 
 #include "config/keys.h"
 #include "control/nic_bond.h"
+#include "control/poll_plan.h"
 
 static json_t *
 json_mac(uint64_t mac)
@@ -168,6 +168,29 @@ json_notes(const struct nic *nic)
 	return notes;
 }
 
+/* Where a device has too few queues for the workers that there are now. */
+static json_t *
+json_uplink_notes(const struct daemon *d, const struct uplink *u)
+{
+	json_t *notes = json_notes(&u->nic);
+	struct serving s;
+
+	uplink_serving(d, u, &s);
+	if (s.n < d->workers.n)
+		json_array_append_new(notes,
+				      json_sprintf("%u of the %u workers serve it: so many "
+						   "transmit queues have the uplink's device and "
+						   "those of its ports",
+						   s.n, d->workers.n));
+	if (u->settings.queues == 0 && u->nic.shared_queues < s.n)
+		json_array_append_new(notes,
+				      json_sprintf("%u receive queues for %u workers: added when "
+						   "there were fewer workers, or the device has no "
+						   "more",
+						   u->nic.shared_queues, s.n));
+	return notes;
+}
+
 json_t *
 show_port(const struct daemon *d, const struct port *p)
 {
@@ -239,6 +262,15 @@ json_members(const struct nic_bond *bond)
 	return array;
 }
 
+static json_t *
+json_queue_workers(const struct uplink *u)
+{
+	char text[TEXT_SIZE];
+
+	key_get(key_find(SECTION_UPLINK, "queue_workers"), &u->settings, text, sizeof(text));
+	return json_string(text);
+}
+
 json_t *
 show_uplink(const struct daemon *d, const struct uplink *u)
 {
@@ -263,8 +295,9 @@ show_uplink(const struct daemon *d, const struct uplink *u)
 		json_object_set_new(o, "allmulticast_why", json_string(u->filter.allmulticast_why));
 	json_object_set_new(o, "hairpin", json_on_off(u->settings.hairpin));
 	json_object_set_new(o, "queues", json_integer(nic->shared_queues));
+	json_object_set_new(o, "queue_workers", json_queue_workers(u));
 	json_object_set_new(o, "demux", json_demux(d, u));
-	json_object_set_new(o, "notes", json_notes(nic));
+	json_object_set_new(o, "notes", json_uplink_notes(d, u));
 	json_object_set_new(o, "counters", json_counters(&counters, "wire"));
 	json_object_set_new(o, "removed_ports", json_counters(&u->removed_ports, "guest"));
 	return o;
@@ -298,53 +331,4 @@ show_fdb(const struct port *p, json_t *array)
 {
 	for (uint32_t i = 0; port_is_up(p) && i < p->filter.n_unicast; i++)
 		json_array_append_new(array, json_owned(p, &p->filter.unicast[i], true));
-}
-
-static int
-first_cpu(unsigned int lcore)
-{
-	rte_cpuset_t set = rte_lcore_cpuset(lcore);
-
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set))
-			return cpu;
-	return -1;
-}
-
-static json_t *
-json_polls(const struct daemon *d, uint32_t worker)
-{
-	const struct view_worker *w = &dataplane_view(d->dp)->workers[worker];
-	json_t *polls = json_array();
-
-	for (uint32_t i = 0; i < w->n_polls; i++) {
-		const struct view_poll *p = &w->polls[i];
-		const char *name = p->from_wire ? d->uplinks[p->index]->settings.name
-						: d->ports[p->index]->settings.name;
-
-		json_array_append_new(polls,
-				      json_pack("{s:s, s:i}", p->from_wire ? "uplink" : "port",
-						name, "queue", p->queue));
-	}
-	return polls;
-}
-
-/* busy_percent and cycles_per_packet are of the last full second, packets since the start. */
-json_t *
-show_worker(const struct daemon *d, uint32_t worker)
-{
-	const struct worker_load *new = &d->loads[0][worker], *old = &d->loads[1][worker];
-	uint64_t busy = new->busy_cycles - old->busy_cycles;
-	uint64_t all = busy + new->idle_cycles - old->idle_cycles;
-	uint64_t packets = new->packets - old->packets;
-	struct worker_load now;
-
-	dataplane_worker_load(d->dp, worker, &now);
-	return json_pack("{s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:o}", "worker", (int)worker, "cpu",
-			 first_cpu(now.lcore), "busy_percent",
-			 all == 0 ? 0.0 : 100.0 * (double)busy / (double)all, "cycles_per_packet",
-			 packets == 0 ? 0.0 : (double)busy / (double)packets, "packets",
-			 (json_int_t)now.packets, "busy_cycles", (json_int_t)now.busy_cycles,
-			 "idle_cycles", (json_int_t)now.idle_cycles, "polls",
-			 json_polls(d, worker));
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/log.h"
+#include "control/poll_plan.h"
 #include "control/publish.h"
 #include "control/uplink_events.h"
 
@@ -62,7 +63,8 @@ uplink_wants(const struct daemon *d, const struct uplink_settings *s)
 				  .device = s->device,
 				  .mtu = s->mtu,
 				  .rx_queues = s->queues,
-				  .workers = dataplane_workers(d->dp),
+				  .workers = d->workers.n,
+				  .max_workers = workers_to_come(d),
 				  .port_queues_useful = flow ? nic_steer_supported : NULL};
 }
 
@@ -83,7 +85,6 @@ int
 uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
 {
 	struct nic_wants wants = uplink_wants(d, s);
-	struct errmsg why;
 	struct uplink *u;
 	int index = free_index(d);
 	int err;
@@ -107,20 +108,20 @@ uplink_add(struct daemon *d, const struct uplink_settings *s, struct errmsg *e)
 		free(u);
 		return err;
 	}
-	u->first_worker = (uint32_t)index % wants.workers;
-	u->workers = u->nic.tx_queues;
 	nic_steer_init(&u->steer);
 	if (u->nic.rx_queues > u->nic.shared_queues)
 		u->filter.steer = &u->steer;
 	u->filter.traffic = uplink_traffic;
 	u->filter.traffic_ctx = d;
 	d->uplinks[index] = u;
-	err = check_demux(u, s, &why);
+	err = check_demux(u, s, e);
+	if (err == 0)
+		err = uplink_check_pins(d, u, d->workers.n, e);
 	if (err == 0 && publish(d) != 0)
-		err = err_set(&why, -ENOMEM, "out of memory");
+		err = err_set(e, -ENOMEM, "uplink %s: out of memory", s->name);
 	if (err != 0) {
 		discard(d, u);
-		return err_set(e, err, "uplink %s: %s", s->name, why.text);
+		return err;
 	}
 	log_info("uplink %s: %s, driver %s, mtu %u, %u receive and %u transmit queues", s->name,
 		 s->device, u->nic.driver, u->nic.mtu, u->nic.rx_queues, u->nic.tx_queues);
@@ -134,15 +135,24 @@ uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, 
 	struct uplink_settings old = u->settings;
 	uint32_t old_mtu = u->nic.mtu;
 	struct errmsg why;
-	int err = check_demux(u, s, &why);
+	int err = check_demux(u, s, e);
 
-	if (err == 0 && u->resetting)
+	memcpy(u->settings.queue_workers, s->queue_workers, sizeof(s->queue_workers));
+	if (err == 0)
+		err = uplink_check_pins(d, u, d->workers.n, e);
+	if (err != 0) {
+		u->settings = old;
+		return err;
+	}
+	if (u->resetting)
 		err = err_set(&why, -EBUSY, "the device is %s",
 			      u->lost ? "gone" : "being reset; try again");
 	if (err == 0 && s->mtu != 0 && s->mtu != u->nic.mtu)
 		err = nic_set_mtu(&u->nic, s->mtu, &why);
-	if (err != 0)
+	if (err != 0) {
+		u->settings = old;
 		return err_set(e, err, "uplink %s: %s", s->name, why.text);
+	}
 	u->settings.mtu = s->mtu;
 	u->settings.hairpin = s->hairpin;
 	u->settings.demux = s->demux;

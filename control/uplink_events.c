@@ -118,7 +118,6 @@ find_again(struct daemon *d, struct uplink *u)
 		u->nic = former;
 		return false;
 	}
-	u->workers = u->nic.tx_queues;
 	u->filter.steer = u->nic.rx_queues > u->nic.shared_queues ? &u->steer : NULL;
 	u->lost = false;
 	u->resetting = false;

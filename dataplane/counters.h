@@ -29,6 +29,12 @@ struct counters {
 	uint64_t drops[DROP_REASON_COUNT];
 };
 
+/* What the frames of one queue cost its worker; written and read as the counters are. */
+struct queue_load {
+	uint64_t cycles; /* TSC */
+	uint64_t packets;
+};
+
 /* Adds *from to *sum. */
 static inline void
 counters_add(struct counters *sum, const struct counters *from)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 macvswitch authors
  *
- * The dataplane as control sees it: makes the workers and their RCU, launches them, publishes
- * views, sums counters. All on the control thread; nothing here runs in a worker.
+ * The dataplane as control sees it: makes the workers and their RCU, starts and stops them,
+ * publishes views, sums counters. All on the control thread, except run(), with which a worker
+ * begins.
  */
 #include "dataplane/dataplane.h"
 
@@ -30,20 +31,6 @@ make_empty_view(struct view **v)
 	return err;
 }
 
-static struct worker *
-make_worker(struct dataplane *dp, uint32_t id, unsigned int lcore)
-{
-	int socket = (int)rte_lcore_to_socket_id(lcore);
-	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
-
-	if (w == NULL)
-		return NULL;
-	w->dp = dp;
-	w->id = id;
-	w->lcore = lcore;
-	return w;
-}
-
 static int
 make_rcu(struct dataplane *dp)
 {
@@ -55,26 +42,91 @@ make_rcu(struct dataplane *dp)
 	return rte_rcu_qsbr_init(dp->qsbr, MAX_WORKERS) == 0 ? 0 : -ENOMEM;
 }
 
+/* On the lcore: its CPU, then the polling loop. */
 static int
-launch(struct dataplane *dp, const struct dataplane_config *config, struct errmsg *e)
+run(void *arg)
 {
-	for (uint32_t i = 0; i < config->n_workers; i++) {
-		unsigned int lcore = config->lcores[i];
-		struct worker *w;
-		int err;
+	struct worker *w = arg;
+	rte_cpuset_t cpu;
 
-		if (!rte_lcore_is_enabled(lcore) || lcore == rte_get_main_lcore())
-			return err_set(e, -EINVAL, "worker %u: lcore %u cannot be used", i, lcore);
-		w = make_worker(dp, i, lcore);
-		if (w == NULL)
-			return err_set(e, -ENOMEM, "worker %u: out of memory", i);
-		dp->workers[i] = w;
-		dp->n_workers = i + 1;
-		err = rte_eal_remote_launch(worker_main, w, lcore);
-		if (err != 0)
-			return err_set(e, err, "worker %u: lcore %u is busy", i, lcore);
+	CPU_ZERO(&cpu);
+	CPU_SET(w->cpu, &cpu);
+	if (rte_thread_set_affinity(&cpu) != 0) {
+		atomic_store_explicit(&w->started, -EINVAL, memory_order_release);
+		return 0;
 	}
-	return 0;
+	w->tid = rte_sys_gettid();
+	atomic_store_explicit(&w->started, 1, memory_order_release);
+	return worker_main(w);
+}
+
+/* Memory for worker id on its node; one that ran elsewhere before takes along what it counted. */
+static struct worker *
+make_worker(struct dataplane *dp, uint32_t id, int numa_node)
+{
+	struct worker *old = dp->workers[id], *w;
+
+	if (old != NULL && old->numa_node == numa_node)
+		return old;
+	w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, numa_node);
+	if (w == NULL)
+		w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
+	if (w == NULL)
+		return old;
+	if (old != NULL)
+		*w = *old;
+	rte_free(old);
+	w->dp = dp;
+	w->id = id;
+	w->lcore = dp->lcores[id];
+	w->numa_node = numa_node;
+	dp->workers[id] = w;
+	return w;
+}
+
+int
+dataplane_start_worker(struct dataplane *dp, uint32_t id, uint32_t cpu, int numa_node,
+		       struct errmsg *e)
+{
+	struct worker *w;
+	int err;
+
+	if (id >= dp->n_lcores)
+		return err_set(e, -ENOSPC, "worker %u: there is room for %u workers", id,
+			       dp->n_lcores);
+	w = make_worker(dp, id, numa_node);
+	if (w == NULL)
+		return err_set(e, -ENOMEM, "worker %u: out of memory", id);
+	w->cpu = cpu;
+	w->generation = 0; /* it adopts the view that there is now */
+	atomic_store_explicit(&w->stop, false, memory_order_relaxed);
+	atomic_store_explicit(&w->started, 0, memory_order_relaxed);
+	err = rte_eal_remote_launch(run, w, w->lcore);
+	if (err != 0)
+		return err_set(e, err, "worker %u: lcore %u is busy", id, w->lcore);
+	while ((err = atomic_load_explicit(&w->started, memory_order_acquire)) == 0)
+		rte_delay_us_sleep(10);
+	if (err > 0) {
+		dp->n_workers = RTE_MAX(dp->n_workers, id + 1);
+		return 0;
+	}
+	rte_eal_wait_lcore(w->lcore);
+	return err_set(e, err, "worker %u: the system does not let it run on CPU %u", id, cpu);
+}
+
+static void
+stop(struct worker *w)
+{
+	atomic_store_explicit(&w->stop, true, memory_order_relaxed);
+	rte_eal_wait_lcore(w->lcore);
+}
+
+void
+dataplane_stop_worker(struct dataplane *dp, uint32_t id)
+{
+	stop(dp->workers[id]);
+	if (id + 1 == dp->n_workers)
+		dp->n_workers = id;
 }
 
 int
@@ -82,28 +134,26 @@ dataplane_create(const struct dataplane_config *config, struct dataplane **out, 
 {
 	struct dataplane *dp = rte_zmalloc("dataplane", sizeof(*dp), RTE_CACHE_LINE_SIZE);
 	struct view *v = NULL;
+	unsigned int lcore;
 	int err;
 
 	if (dp == NULL)
 		return err_set(e, -ENOMEM, "out of memory for the dataplane");
 	dp->may_sleep = config->may_sleep;
 	dp->tsc_hz = rte_get_tsc_hz();
+	RTE_LCORE_FOREACH_WORKER (lcore)
+		if (dp->n_lcores < MAX_WORKERS)
+			dp->lcores[dp->n_lcores++] = lcore;
 	err = make_rcu(dp);
 	if (err == 0)
 		err = make_empty_view(&v);
 	if (err != 0) {
-		err_set(e, err, "out of memory for the dataplane");
-		goto fail;
+		dataplane_destroy(dp);
+		return err_set(e, err, "out of memory for the dataplane");
 	}
 	atomic_store_explicit(&dp->view, v, memory_order_release);
-	err = launch(dp, config, e);
-	if (err != 0)
-		goto fail;
 	*out = dp;
 	return 0;
-fail:
-	dataplane_destroy(dp);
-	return err;
 }
 
 void
@@ -111,10 +161,9 @@ dataplane_destroy(struct dataplane *dp)
 {
 	if (dp == NULL)
 		return;
-	atomic_store_explicit(&dp->stop, true, memory_order_relaxed);
 	for (uint32_t i = 0; i < dp->n_workers; i++)
-		rte_eal_wait_lcore(dp->workers[i]->lcore);
-	for (uint32_t i = 0; i < dp->n_workers; i++)
+		stop(dp->workers[i]);
+	for (uint32_t i = 0; i < MAX_WORKERS; i++)
 		rte_free(dp->workers[i]);
 	view_free(atomic_load_explicit(&dp->view, memory_order_relaxed));
 	rte_free(dp->qsbr);
@@ -141,42 +190,74 @@ void
 dataplane_port_counters(const struct dataplane *dp, uint16_t port, struct counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (uint32_t i = 0; i < dp->n_workers; i++)
-		counters_add(sum, &dp->workers[i]->ports[port]);
+	for (uint32_t i = 0; i < MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL)
+			counters_add(sum, &dp->workers[i]->ports[port]);
 }
 
 void
 dataplane_uplink_counters(const struct dataplane *dp, uint16_t uplink, struct counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (uint32_t i = 0; i < dp->n_workers; i++)
-		counters_add(sum, &dp->workers[i]->uplinks[uplink]);
+	for (uint32_t i = 0; i < MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL)
+			counters_add(sum, &dp->workers[i]->uplinks[uplink]);
 }
 
 void
 dataplane_port_steering(const struct dataplane *dp, uint16_t port, struct steering *sum)
 {
 	*sum = (struct steering){0};
-	for (uint32_t i = 0; i < dp->n_workers; i++) {
+	for (uint32_t i = 0; i < MAX_WORKERS; i++) {
 		const struct worker *w = dp->workers[i];
 
+		if (w == NULL)
+			continue;
 		sum->own_queue += __atomic_load_n(&w->own_queue[port], __ATOMIC_RELAXED);
 		sum->looked_up += __atomic_load_n(&w->looked_up[port], __ATOMIC_RELAXED);
 	}
 }
 
 void
+dataplane_queue_load(const struct dataplane *dp, uint16_t slot, struct queue_load *sum)
+{
+	*sum = (struct queue_load){0};
+	for (uint32_t i = 0; i < MAX_WORKERS; i++) {
+		const struct worker *w = dp->workers[i];
+
+		if (w == NULL)
+			continue;
+		sum->cycles += __atomic_load_n(&w->queues[slot].cycles, __ATOMIC_RELAXED);
+		sum->packets += __atomic_load_n(&w->queues[slot].packets, __ATOMIC_RELAXED);
+	}
+}
+
+void
 dataplane_clear_port(struct dataplane *dp, uint16_t port)
 {
-	for (uint32_t i = 0; i < dp->n_workers; i++)
-		memset(&dp->workers[i]->ports[port], 0, sizeof(struct counters));
+	for (uint32_t i = 0; i < MAX_WORKERS; i++) {
+		struct worker *w = dp->workers[i];
+
+		if (w == NULL)
+			continue;
+		memset(&w->ports[port], 0, sizeof(struct counters));
+		memset(&w->queues[view_queue_slot(false, port, 0)], 0,
+		       MAX_QUEUE_PAIRS * sizeof(struct queue_load));
+	}
 }
 
 void
 dataplane_clear_uplink(struct dataplane *dp, uint16_t uplink)
 {
-	for (uint32_t i = 0; i < dp->n_workers; i++)
-		memset(&dp->workers[i]->uplinks[uplink], 0, sizeof(struct counters));
+	for (uint32_t i = 0; i < MAX_WORKERS; i++) {
+		struct worker *w = dp->workers[i];
+
+		if (w == NULL)
+			continue;
+		memset(&w->uplinks[uplink], 0, sizeof(struct counters));
+		memset(&w->queues[view_queue_slot(true, uplink, 0)], 0,
+		       MAX_NIC_QUEUES * sizeof(struct queue_load));
+	}
 }
 
 uint32_t
@@ -185,12 +266,24 @@ dataplane_workers(const struct dataplane *dp)
 	return dp->n_workers;
 }
 
+uint32_t
+dataplane_max_workers(const struct dataplane *dp)
+{
+	return dp->n_lcores;
+}
+
 void
 dataplane_worker_load(const struct dataplane *dp, uint32_t worker, struct worker_load *load)
 {
 	const struct worker *w = dp->workers[worker];
 
+	*load = (struct worker_load){0};
+	if (w == NULL)
+		return;
 	load->lcore = w->lcore;
+	load->cpu = w->cpu;
+	load->numa_node = w->numa_node;
+	load->tid = w->tid;
 	load->busy_cycles = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
 	load->idle_cycles = __atomic_load_n(&w->idle_cycles, __ATOMIC_RELAXED);
 	load->packets = __atomic_load_n(&w->packets, __ATOMIC_RELAXED);

@@ -14,20 +14,27 @@
 struct dataplane;
 
 struct dataplane_config {
-	uint32_t n_workers;
-	unsigned int lcores[MAX_WORKERS]; /* EAL lcore ids, none the main one */
-	bool may_sleep;                   /* workers without frames rest in short steps */
+	bool may_sleep; /* workers without frames rest in short steps */
 };
 
-/*
- * Starts the workers on an empty view. 0; -ENOMEM; -EBUSY: an lcore runs something else; -EINVAL:
- * an lcore does not exist. Needs rte_eal_init.
- */
+/* With an empty view and without a worker. 0; -ENOMEM. Needs rte_eal_init. */
 int dataplane_create(const struct dataplane_config *config, struct dataplane **dp,
 		     struct errmsg *e);
 
 /* Stops the workers and frees everything. NULL is allowed. */
 void dataplane_destroy(struct dataplane *dp);
+
+/*
+ * Starts worker id, which must not run, on cpu, with its memory on numa_node. Workers are numbered
+ * without a gap, except while one is stopped to be started elsewhere. A view that gives it queues
+ * must come after this. 0; -ENOSPC: dataplane_max_workers; -ENOMEM; -EBUSY; -EINVAL: the system
+ * refuses the CPU.
+ */
+int dataplane_start_worker(struct dataplane *dp, uint32_t id, uint32_t cpu, int numa_node,
+			   struct errmsg *e);
+
+/* Stops worker id, for whom the published view has no queue. What it counted stays. */
+void dataplane_stop_worker(struct dataplane *dp, uint32_t id);
 
 /*
  * Makes v what the workers forward by: one atomic store. Returns after the grace period, when no
@@ -57,12 +64,20 @@ void dataplane_port_steering(const struct dataplane *dp, uint16_t port, struct s
 void dataplane_clear_port(struct dataplane *dp, uint16_t port);
 void dataplane_clear_uplink(struct dataplane *dp, uint16_t uplink);
 
+/* All workers' account of one queue (view_queue_slot) since start. */
+void dataplane_queue_load(const struct dataplane *dp, uint16_t slot, struct queue_load *sum);
+
 struct worker_load {
 	unsigned int lcore;
-	uint64_t busy_cycles; /* TSC cycles since start in rounds that moved frames */
+	uint32_t cpu;
+	int numa_node;
+	int tid;              /* kernel's thread id */
+	uint64_t busy_cycles; /* TSC cycles since start that went into frames */
 	uint64_t idle_cycles;
 	uint64_t packets; /* taken in since start */
 };
 
-uint32_t dataplane_workers(const struct dataplane *dp);
+uint32_t dataplane_workers(const struct dataplane *dp);     /* that run */
+uint32_t dataplane_max_workers(const struct dataplane *dp); /* that can */
+/* All 0: it never ran. */
 void dataplane_worker_load(const struct dataplane *dp, uint32_t worker, struct worker_load *load);

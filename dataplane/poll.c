@@ -6,10 +6,18 @@
  * COLD_SWEEP_US, so that idle guests cost next to nothing and wait no longer than that when they
  * wake up.
  */
+#include <rte_cycles.h>
+
 #include "dataplane/worker.h"
 
 #define HOT_ROUNDS 256   /* empty polls in a row that make a queue cold */
 #define COLD_SWEEP_US 80 /* every cold queue is polled at least this often */
+
+static uint16_t
+slot_of(const struct view_poll *p)
+{
+	return view_queue_slot(p->from_wire, p->index, p->queue);
+}
 
 void
 worker_adopt(struct worker *w, const struct view *v)
@@ -23,7 +31,8 @@ worker_adopt(struct worker *w, const struct view *v)
 	w->next_cold = 0;
 	w->cold_credit = 0;
 	for (uint32_t i = 0; i < w->n_polls; i++)
-		w->polls[i] = (struct poll_state){.poll = mine->polls[i]};
+		w->polls[i] = (struct poll_state){.poll = mine->polls[i],
+						  .slot = slot_of(&mine->polls[i])};
 }
 
 static uint16_t
@@ -43,6 +52,22 @@ poll_queue(struct worker *w, const struct view_poll *p)
 			from_guest_burst(w, p->index, pkts, n);
 	}
 	return n;
+}
+
+/*
+ * What a queue's frames cost: the time since the last queue that had some. So polls in vain are on
+ * the account of who is found next, and the one reading of the clock is one that the worker needs
+ * anyway, to know how busy it is.
+ */
+static void
+account(struct worker *w, const struct poll_state *s, uint16_t n)
+{
+	struct queue_load *load = &w->queues[s->slot];
+	uint64_t now = rte_rdtsc();
+
+	load->cycles += now - w->clock;
+	load->packets += n;
+	w->clock = now;
 }
 
 /* The wire's shared queues stay hot: anybody's first frame comes there. */
@@ -70,6 +95,8 @@ poll_hot(struct worker *w)
 		struct poll_state *s = &w->polls[i];
 		uint16_t n = poll_queue(w, &s->poll);
 
+		if (n > 0)
+			account(w, s, n);
 		moved += n;
 		s->idle_rounds = n > 0 ? 0 : (uint16_t)(s->idle_rounds + 1);
 		if (s->idle_rounds >= HOT_ROUNDS && may_cool(&s->poll))
@@ -101,6 +128,7 @@ poll_cold(struct worker *w, uint64_t elapsed)
 		n = poll_queue(w, &w->polls[i].poll);
 		if (n == 0)
 			continue;
+		account(w, &w->polls[i], n);
 		moved += n;
 		w->polls[i].idle_rounds = 0;
 		swap_polls(w, i, w->n_hot++);

@@ -75,6 +75,17 @@ struct view_poll {
 	uint16_t owner;
 };
 
+/* Every queue that can be polled has a number of its own, for what is kept by queue. */
+#define QUEUE_SLOTS (MAX_UPLINKS * MAX_NIC_QUEUES + MAX_PORTS * MAX_QUEUE_PAIRS)
+
+static inline uint16_t
+view_queue_slot(bool from_wire, uint16_t index, uint16_t queue)
+{
+	if (from_wire)
+		return (uint16_t)(index * MAX_NIC_QUEUES + queue);
+	return (uint16_t)(MAX_UPLINKS * MAX_NIC_QUEUES + index * MAX_QUEUE_PAIRS + queue);
+}
+
 struct view_worker {
 	uint32_t n_polls;
 	const struct view_poll *polls;

@@ -44,20 +44,24 @@ worker_main(void *arg)
 	uint64_t patience = dp->tsc_hz / 1000000 * IDLE_BEFORE_SLEEP_US;
 	uint64_t last = rte_rdtsc(), last_moved = last;
 
+	w->clock = last;
+
 	/* The kernel's default slack of 50 us would double each rest. */
 	prctl(PR_SET_TIMERSLACK, 1000UL);
 	rte_rcu_qsbr_thread_register(dp->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(dp->qsbr, w->id);
-	while (!atomic_load_explicit(&dp->stop, memory_order_relaxed)) {
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		uint64_t now = rte_rdtsc();
 		uint32_t moved;
 
+		w->idle_cycles += now - w->clock;
+		w->clock = now;
 		take_newest_view(w);
 		moved = worker_poll(w, now - last);
 		last = now;
 		rte_rcu_qsbr_quiescent(dp->qsbr, w->id);
 		if (moved > 0) {
-			last_moved = rte_rdtsc();
+			last_moved = w->clock;
 			w->busy_cycles += last_moved - now;
 			w->packets += moved;
 			continue;
@@ -66,7 +70,6 @@ worker_main(void *arg)
 			rest(w);
 		else
 			rte_pause();
-		w->idle_cycles += rte_rdtsc() - now;
 	}
 	rte_rcu_qsbr_thread_offline(dp->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(dp->qsbr, w->id);

@@ -31,15 +31,19 @@ struct batch {
 struct poll_state {
 	struct view_poll poll;
 	uint16_t idle_rounds; /* polls in a row that found nothing */
+	uint16_t slot;        /* view_queue_slot */
 };
 
 /* The context of the whole dataplane, made by dataplane.c. */
 struct dataplane {
 	_Atomic(struct view *) view; /* control writes, workers read */
-	_Atomic bool stop;           /* control writes, workers read */
 	bool may_sleep;              /* constant once workers run */
 	uint64_t tsc_hz;
 	struct rte_rcu_qsbr *qsbr;
+	uint32_t n_lcores;
+	unsigned int lcores[MAX_WORKERS]; /* by worker */
+	/* Workers that run are the first n_workers. One that was stopped stays for what it
+	 * counted, and goes on from there when it is started again. NULL: never ran. */
 	uint32_t n_workers;
 	struct worker *workers[MAX_WORKERS];
 };
@@ -48,6 +52,11 @@ struct worker {
 	struct dataplane *dp; /* control writes its view and stop, the worker reads */
 	uint32_t id;          /* 0 to MAX_WORKERS - 1; also the QSBR thread id */
 	unsigned int lcore;
+	uint32_t cpu;
+	int numa_node;
+	int tid;             /* kernel's id of its thread; written before started */
+	_Atomic bool stop;   /* control writes, the worker reads */
+	_Atomic int started; /* the worker writes: 1, or a negative errno; control clears */
 
 	/* Polling: hot queues are looked at in each round, cold ones in turn (dataplane/poll.c). */
 	const struct view *current;
@@ -68,16 +77,18 @@ struct worker {
 	struct batch to_wire;
 
 	/* Worker writes, control reads. */
-	uint64_t busy_cycles;          /* TSC cycles of rounds that moved frames */
-	uint64_t idle_cycles;          /* of rounds that did not, sleep included */
+	uint64_t clock;                /* TSC when busy or idle was counted last */
+	uint64_t busy_cycles;          /* TSC cycles until a round's last frames were dealt with */
+	uint64_t idle_cycles;          /* the rest, sleep included */
 	uint64_t packets;              /* frames taken in */
 	uint64_t looked_up[MAX_PORTS]; /* unicast from the wire's shared queues, by receiver */
 	uint64_t own_queue[MAX_PORTS]; /* frames from the port's own NIC queue */
 	struct counters ports[MAX_PORTS];
 	struct counters uplinks[MAX_UPLINKS];
+	struct queue_load queues[QUEUE_SLOTS]; /* their cycles add up to busy_cycles */
 } __rte_cache_aligned;
 
-/* What an lcore runs until dp->stop; arg: its struct worker. dataplane/worker.c */
+/* What an lcore runs until the worker's stop; arg: its struct worker. dataplane/worker.c */
 int worker_main(void *arg);
 
 /* Polls what is due, elapsed TSC cycles after the last time; returns the frames that came in. */

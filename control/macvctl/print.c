@@ -41,23 +41,41 @@ print_workers(FILE *out, const json_t *rows, const struct print_options *o)
 	static const struct print_column columns[] = {{"WORKER", "worker"},
 						      {"CPU", "cpu"},
 						      {"BUSY %", "busy_percent"},
+						      {"PACKETS/S", "packets_per_second"},
 						      {"CYCLES/PACKET", "cycles_per_packet"},
 						      {"PACKETS", "packets"},
 						      {"POLLS", "polls"},
 						      {NULL}};
-	static const char *const shown[] = {
-		"worker", "cpu", "busy_percent", "cycles_per_packet", "packets", "polls", NULL};
+	static const struct print_column of_queue[] = {{"QUEUE OF", "kind"},
+						       {"NAME", "name"},
+						       {"QUEUE", "queue"},
+						       {"BUSY %", "busy_percent"},
+						       {"PACKETS/S", "packets_per_second"},
+						       {"CYCLES/PACKET", "cycles_per_packet"},
+						       {"PINNED", "pinned"},
+						       {NULL}};
+	static const char *const shown[] = {"worker",
+					    "cpu",
+					    "busy_percent",
+					    "packets_per_second",
+					    "cycles_per_packet",
+					    "packets",
+					    "polls",
+					    "queues",
+					    NULL};
 	const json_t *row;
 	size_t i;
 
 	print_table(out, rows, columns, 0);
-	if (!o->detail)
-		return;
 	json_array_foreach (rows, i, row) {
+		if (!o->detail && !o->stats)
+			break;
 		fputs("worker ", out);
 		print_value(out, json_object_get(row, "worker"));
 		fputc('\n', out);
-		print_rest(out, row, shown, 4);
+		if (o->detail)
+			print_rest(out, row, shown, 4);
+		print_table(out, json_object_get(row, "queues"), of_queue, 4);
 	}
 }
 
@@ -163,6 +181,7 @@ print_result(FILE *out, const struct command *c, const json_t *result,
 		{"uplink.set", print_nothing},
 		{"port.add", print_added_port},
 		{"port.set", print_nothing},
+		{"worker.set", print_nothing},
 	};
 	char method[64];
 	size_t i;

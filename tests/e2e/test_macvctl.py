@@ -181,7 +181,7 @@ OBJECTS = {"uplink": ["uplink add", "uplink set", "uplink del", "uplink show", "
            "port": ["port add", "port set", "port del", "port show", "own_source", "nopromisc",
                     "vepa, bridge, private or passthru"],
            "maddr": ["maddr add", "maddr del", "maddr show"], "fdb": ["fdb show"],
-           "worker": ["worker show"], "trace": ["trace from", "vlan"],
+           "worker": ["worker set", "worker show", "rebalance", "worker_cpus"], "trace": ["trace from", "vlan"],
            "config": ["config show", "config save", "config reload"], "monitor": ["monitor"],
            "version": ["version"], "shutdown": ["shutdown"]}
 

@@ -48,6 +48,7 @@ fill_all(struct settings *s)
 	set(SECTION_DAEMON, &s->daemon, "control", "/tmp/c.sock");
 	set(SECTION_DAEMON, &s->daemon, "control_group", "kvm");
 	set(SECTION_DAEMON, &s->daemon, "workers", "3");
+	set(SECTION_DAEMON, &s->daemon, "rebalance", "on");
 	set(SECTION_DAEMON, &s->daemon, "worker_cpus", "7,2-3");
 	set(SECTION_DAEMON, &s->daemon, "eal", "--no-huge --vdev='a b',x=\"y;z#a\"");
 	set(SECTION_DAEMON, &s->daemon, "idle", "poll");
@@ -76,6 +77,7 @@ fill_all(struct settings *s)
 	set(SECTION_PORT, &p, "link_follow", "off");
 	set(SECTION_PORT, &p, "max_addresses", "0");
 	set(SECTION_PORT, &p, "max_filter_changes", "20");
+	set(SECTION_PORT, &p, "queue_workers", "1:2");
 	assert_int_equal(settings_add_port(s, &p, &e), 0);
 	/* And a second pair, all default but for what must be. */
 	uplink_defaults(&u, "up1");

@@ -67,6 +67,7 @@ eal(uint32_t workers, const char *cpus, const char *words, const char *const *ex
 
 #define GIB (1ULL << 30)
 #define PREFIX "|--file-prefix=macvswitch"
+#define LCORES "--lcores=0@(0,2,3),1@1,(2-4)@(0,2,3)"
 #define NO_DEVICES "|--allow=0000:00:00.0"
 #define OURS PREFIX "|--in-memory" NO_DEVICES
 #define NO_HUGE_OURS PREFIX "|--no-shconf" NO_DEVICES
@@ -84,40 +85,39 @@ test_eal_args(void **state)
 		bool huge;
 		const char *args;
 	} rows[] = {
-		{1, "", "", NULL, GIB, true, "macvswitchd|--lcores=0@(0,1,2),1@3" OURS},
-		{2, "", "", none, GIB, true, "macvswitchd|--lcores=0@(0,1),1@2,2@3" OURS},
+		{1, "", "", NULL, GIB, true,
+		 "macvswitchd|--lcores=0@(0,1,2),1@3,(2-4)@(0,1,2)" OURS},
+		{2, "", "", none, GIB, true,
+		 "macvswitchd|--lcores=0@(0,1),1@3,2@2,(3-4)@(0,1)" OURS},
+		{3, "", "", none, GIB, true, "macvswitchd|--lcores=0@(0),1@3,2@2,3@1,4@(0)" OURS},
 		{4, "", "", NULL, GIB, true,
-		 "macvswitchd|--lcores=0@(0,1,2,3),1@0,2@1,3@2,4@3" OURS},
-		{2, "0,2", "", NULL, GIB, true, "macvswitchd|--lcores=0@(1,3),1@0,2@2" OURS},
+		 "macvswitchd|--lcores=0@(0,1,2,3),1@3,2@2,3@1,4@0" OURS},
+		{2, "0,2", "", NULL, GIB, true,
+		 "macvswitchd|--lcores=0@(1,3),1@0,2@2,(3-4)@(1,3)" OURS},
 		{1, "1", "", NULL, 255 << 20, false,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1"
-		 "|--no-huge|-m|512" NO_HUGE_OURS},
-		{1, "1", "", NULL, 256 << 20, true, "macvswitchd|--lcores=0@(0,2,3),1@1" OURS},
+		 "macvswitchd|" LCORES "|--no-huge|-m|512" NO_HUGE_OURS},
+		{1, "1", "", NULL, 256 << 20, true, "macvswitchd|" LCORES OURS},
 		{1, "1", "--no-huge", NULL, GIB, false,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1"
-		 "|-m|512" NO_HUGE_OURS "|--no-huge"},
+		 "macvswitchd|" LCORES "|-m|512" NO_HUGE_OURS "|--no-huge"},
 		{1, "1", "--no-huge -m 64", NULL, GIB, false,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" NO_HUGE_OURS "|--no-huge|-m|64"},
+		 "macvswitchd|" LCORES NO_HUGE_OURS "|--no-huge|-m|64"},
 		{1, "1", "--no-huge -m64", NULL, 0, false,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" NO_HUGE_OURS "|--no-huge|-m64"},
+		 "macvswitchd|" LCORES NO_HUGE_OURS "|--no-huge|-m64"},
 		{1, "1", "--socket-mem=64", NULL, 0, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" OURS "|--socket-mem=64"},
+		 "macvswitchd|" LCORES OURS "|--socket-mem=64"},
 		{1, "1", "--huge-dir /x", NULL, 0, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" OURS "|--huge-dir|/x"},
+		 "macvswitchd|" LCORES OURS "|--huge-dir|/x"},
 		{1, "1", "--legacy-mem", NULL, 0, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1|--file-prefix=macvswitch" NO_DEVICES
-		 "|--legacy-mem"},
+		 "macvswitchd|" LCORES "|--file-prefix=macvswitch" NO_DEVICES "|--legacy-mem"},
 		{1, "1", "--huge-unlink=always --file-prefix=x", NULL, GIB, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" NO_DEVICES
-		 "|--huge-unlink=always|--file-prefix=x"},
+		 "macvswitchd|" LCORES NO_DEVICES "|--huge-unlink=always|--file-prefix=x"},
 		{1, "1", "--in-memory", NULL, 0, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1|--file-prefix=macvswitch" NO_DEVICES
-		 "|--in-memory"},
+		 "macvswitchd|" LCORES "|--file-prefix=macvswitch" NO_DEVICES "|--in-memory"},
 		{1, "1", " --vdev='net_tap0,iface=a b'  \"c'd\" '' ", NULL, GIB, true,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1" OURS "|--vdev=net_tap0,iface=a b|c'd|"},
+		 "macvswitchd|" LCORES OURS "|--vdev=net_tap0,iface=a b|c'd|"},
 		{1, "1", "-a 0:1.0", extra, GIB, false,
-		 "macvswitchd|--lcores=0@(0,2,3),1@1"
-		 "|-m|512" PREFIX "|--no-shconf|-a|0:1.0|--log-level|pmd:8|--no-huge"},
+		 "macvswitchd|" LCORES "|-m|512" PREFIX
+		 "|--no-shconf|-a|0:1.0|--log-level|pmd:8|--no-huge"},
 	};
 
 	(void)state;

@@ -64,13 +64,13 @@ static void
 test_tables(void **state)
 {
 	static const char *const order[] = {
-		"control control_group workers worker_cpus eal idle ",
-		"device mtu hairpin queues demux ",
+		"control control_group workers worker_cpus eal idle rebalance ",
+		"device mtu hairpin queues demux queue_workers ",
 		"uplink mode mac socket device socket_role socket_owner queues "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
-		"nopromisc link_follow max_addresses max_filter_changes "};
+		"nopromisc link_follow max_addresses max_filter_changes queue_workers "};
 	static const char *const add_only[] = {
-		"control control_group workers worker_cpus eal idle ", "device queues ",
+		"control control_group eal idle ", "device queues ",
 		"uplink socket device socket_role socket_owner queues "};
 	static const char *const names[] = {"daemon", "uplink", "port"};
 
@@ -134,6 +134,9 @@ test_defaults(void **state)
 		{SECTION_DAEMON, "worker_cpus", NULL},
 		{SECTION_DAEMON, "eal", NULL},
 		{SECTION_DAEMON, "idle", "sleep"},
+		{SECTION_DAEMON, "rebalance", "off"},
+		{SECTION_UPLINK, "queue_workers", "auto"},
+		{SECTION_PORT, "queue_workers", "auto"},
 		{SECTION_UPLINK, "device", NULL},
 		{SECTION_UPLINK, "mtu", NULL},
 		{SECTION_UPLINK, "hairpin", "off"},
@@ -192,6 +195,11 @@ test_good_values(void **state)
 		{SECTION_DAEMON, "workers", "1", NULL},
 		{SECTION_DAEMON, "workers", "32", NULL},
 		{SECTION_DAEMON, "worker_cpus", "2-5,7", NULL},
+		{SECTION_DAEMON, "worker_cpus", "auto", ""},
+		{SECTION_DAEMON, "rebalance", "on", NULL},
+		{SECTION_UPLINK, "queue_workers", "auto", NULL},
+		{SECTION_UPLINK, "queue_workers", "95:31 0:1", "0:1 95:31"},
+		{SECTION_PORT, "queue_workers", " 1:0,15:0  0:1", "0:1 1:0 15:0"},
 		{SECTION_DAEMON, "eal", "--no-huge -m 512 --vdev 'a b;c'", NULL},
 		{SECTION_DAEMON, "idle", "poll", NULL},
 		{SECTION_UPLINK, "device", "0000:3b:00.0,representor=[0-3]", NULL},
@@ -270,7 +278,8 @@ test_bad_values(void **state)
 		{SECTION_DAEMON, "workers", "4294967297", "is too large"},
 		{SECTION_DAEMON, "workers", "", "workers: '' is not a number"},
 		{SECTION_DAEMON, "worker_cpus", "2-",
-		 "worker_cpus: '2-' is not accepted; CPU list such as 2-5,7 of at most 32 CPUs"},
+		 "worker_cpus: '2-' is not accepted; auto, or a CPU list such as 2-5,7 of at most "
+		 "32 CPUs"},
 		{SECTION_DAEMON, "worker_cpus", "0-32", "at most 32 CPUs"},
 		{SECTION_DAEMON, "eal", "", "eal: '' is empty"},
 		{SECTION_DAEMON, "eal", "--vdev 'x", "has a ' that is not closed"},
@@ -278,6 +287,19 @@ test_bad_values(void **state)
 		{SECTION_DAEMON, "eal", "a #b", "holds a # that would start a comment"},
 		{SECTION_DAEMON, "eal", "a\tb", "eal: 'a?b' holds a control character"},
 		{SECTION_DAEMON, "idle", "nap", "idle: 'nap' is not accepted; sleep or poll"},
+		{SECTION_PORT, "queue_workers", "",
+		 "queue_workers: '' is empty; auto, or QUEUE:WORKER"},
+		{SECTION_PORT, "queue_workers", "0",
+		 "queue_workers: '0' holds '0', which is not QUEUE:WORKER with a worker of 0 to "
+		 "31; "
+		 "auto, or QUEUE:WORKER pairs such as 0:1 1:0, blank separated"},
+		{SECTION_PORT, "queue_workers", "0:32", "holds '0:32', which is not QUEUE:WORKER"},
+		{SECTION_PORT, "queue_workers", "0:1x", "holds '0:1x', which is not QUEUE:WORKER"},
+		{SECTION_PORT, "queue_workers", "0:-1", "holds '0:-1', which is not QUEUE:WORKER"},
+		{SECTION_PORT, "queue_workers", "16:0",
+		 "holds '16:0', whose queue is none of 0 to 15"},
+		{SECTION_PORT, "queue_workers", "0:1 0:1", "names queue 0 twice"},
+		{SECTION_UPLINK, "queue_workers", "96:0", "whose queue is none of 0 to 95"},
 		{SECTION_UPLINK, "device", "", "device: '' is empty; PCI address or vdev"},
 		{SECTION_UPLINK, "device", ";x", "would start a comment"},
 		{SECTION_UPLINK, "device", "x ", "starts or ends with a blank"},
@@ -366,6 +388,25 @@ test_maddr_limit(void **state)
 	assert_int_equal(p.n_maddr, MAX_STATIC_ADDRESSES);
 }
 
+/* Every place named, with the longest numbers: key_get cuts nothing. */
+static void
+test_queue_workers_limit(void **state)
+{
+	char list[TEXT_SIZE] = "", text[TEXT_SIZE];
+	struct uplink_settings u;
+	struct errmsg e;
+
+	(void)state;
+	uplink_defaults(&u, "up0");
+	for (int q = 0; q < MAX_NIC_QUEUES; q++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%d:31",
+			 q > 0 ? " " : "", q);
+	assert_int_equal(key_set(SECTION_UPLINK, &u, "queue_workers", list, &e), 0);
+	assert_int_equal(u.queue_workers[MAX_NIC_QUEUES - 1], 32);
+	assert_true(key_get(key_find(SECTION_UPLINK, "queue_workers"), &u, text, sizeof(text)));
+	assert_string_equal(text, list);
+}
+
 int
 main(void)
 {
@@ -373,7 +414,7 @@ main(void)
 		cmocka_unit_test(test_names),       cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_tables),      cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_maddr_limit),
+		cmocka_unit_test(test_maddr_limit), cmocka_unit_test(test_queue_workers_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
