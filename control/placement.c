@@ -171,7 +171,7 @@ plan_by_load(struct placed_queue *queues, uint32_t n, uint32_t workers, uint64_t
 
 bool
 placement_balance(struct placed_queue *queues, uint32_t n, uint32_t workers, uint64_t period,
-		  struct balance_outcome *outcome)
+		  struct balance_limits limits, struct balance_outcome *outcome)
 {
 	uint64_t now[MAX_WORKERS] = {0}, then[MAX_WORKERS] = {0}, before, after;
 	const struct placed_queue **sorted = calloc(n, sizeof(struct placed_queue *));
@@ -188,8 +188,7 @@ placement_balance(struct placed_queue *queues, uint32_t n, uint32_t workers, uin
 	after = busiest(then, workers);
 	outcome->before = (uint32_t)(before * 100 / period);
 	outcome->after = (uint32_t)(after * 100 / period);
-	worth = before * 100 >= period * BALANCE_LOAD_PERCENT &&
-		after * 100 <= before * (100 - BALANCE_GAIN_PERCENT);
+	worth = before * 100 >= period * limits.load && after * 100 <= before * (100 - limits.gain);
 	for (uint32_t i = 0; worth && i < n; i++) {
 		outcome->moves += plan[i] != queues[i].worker;
 		queues[i].worker = plan[i];

@@ -12,9 +12,12 @@
  */
 #define NO_WORKER UINT8_MAX
 
-/* Rebalancing; docs/operations.md has the reasons. */
-#define BALANCE_LOAD_PERCENT 80 /* the busiest worker's load from which on it is tried */
-#define BALANCE_GAIN_PERCENT 25 /* by so much its load must fall */
+/* From which load of the busiest worker on something is done, and by how much that must fall, in
+ * percent. docs/operations.md has the reasons. */
+struct balance_limits {
+	uint32_t load, gain;
+};
+#define BALANCE_LIMITS ((struct balance_limits){.load = 80, .gain = 25})
 
 /* A NIC's queues and ports' queues are spread each for themselves, then all together. */
 enum queue_class { QUEUE_WIRE, QUEUE_PORT, QUEUE_CLASSES };
@@ -43,8 +46,8 @@ struct balance_outcome {
 
 /*
  * By measured load, the most expensive queue first to the least loaded worker; pinned queues stay.
- * period: TSC cycles in which queues' cycles were measured. true: worth it by the two thresholds
- * above, and queues say how; false: they are unchanged.
+ * period: TSC cycles in which queues' cycles were measured. true: worth it by the limits, and
+ * queues say how; false: they are unchanged.
  */
 bool placement_balance(struct placed_queue *queues, uint32_t n, uint32_t workers, uint64_t period,
-		       struct balance_outcome *outcome);
+		       struct balance_limits limits, struct balance_outcome *outcome);

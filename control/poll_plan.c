@@ -212,6 +212,28 @@ mark_moving(const struct daemon *d, struct poll_plan *plan, const bool passes[MA
 	}
 }
 
+/* Another number of workers: by count, and then by what the queues cost in the last second. */
+static void
+spread(const struct daemon *d, struct poll_plan *plan)
+{
+	const struct load_sample *new = &d->workers.samples[0], *old = &d->workers.samples[1];
+	const struct balance_limits limits = {.load = 10, .gain = 10};
+	struct balance_outcome ignored;
+
+	for (uint32_t i = 0; i < plan->n; i++) {
+		const struct view_poll *p = &plan->polls[i];
+		uint16_t slot = view_queue_slot(p->from_wire, p->index, p->queue);
+
+		if (new->queues[slot].cycles > old->queues[slot].cycles)
+			plan->queues[i].cycles =
+				new->queues[slot].cycles - old->queues[slot].cycles;
+	}
+	placement_spread(plan->queues, plan->n, d->workers.n);
+	if (old->tsc != 0)
+		placement_balance(plan->queues, plan->n, d->workers.n, new->tsc - old->tsc, limits,
+				  &ignored);
+}
+
 void
 poll_plan_make(const struct daemon *d, const struct view *old, struct view_spec *spec,
 	       struct poll_plan *plan)
@@ -235,7 +257,7 @@ poll_plan_make(const struct daemon *d, const struct view *old, struct view_spec 
 			       sizeof(spec->ports[i].endpoint.txq));
 	poll_plan_list(d, plan);
 	if (d->workers.spread)
-		placement_spread(plan->queues, plan->n, d->workers.n);
+		spread(d, plan);
 	else
 		placement_fill(plan->queues, plan->n, d->workers.n);
 	mark_moving(d, plan, passes);

@@ -76,7 +76,8 @@ rebalance(struct daemon *d, const struct load_sample *now, struct poll_plan *pla
 	measure(d, now, plan);
 	for (uint32_t i = 0; i < plan->n; i++)
 		former[i] = plan->queues[i].worker;
-	if (!placement_balance(plan->queues, plan->n, d->workers.n, period, &outcome))
+	if (!placement_balance(plan->queues, plan->n, d->workers.n, period, BALANCE_LIMITS,
+			       &outcome))
 		return false;
 	for (uint32_t i = 0; i < plan->n; i++)
 		d->workers.placed[slot_of(&plan->polls[i])] = plan->queues[i].worker;

@@ -286,10 +286,12 @@ def test_rebalancing_separates_two_busy_ports():
     """Two devices that always have frames, pinned to one worker at first. Off by default."""
     ports = {name: {"mode": "vepa", "mac": mac(i + 1), "device": f"net_null{i + 1}",
                     "queue_workers": "0:0"} for i, name in enumerate(["n1", "n2"])}
+    for i in (3, 4):
+        ports[f"n{i}"] = {"mac": mac(i), "device": f"net_null{i},no-rx=1"}
     with Daemon(uplinks={"up0": {"device": "net_null0,no-rx=1"}}, ports=ports,
                 daemon={"workers": 2}) as d:
-        d.wait_links(["n1", "n2"])
-        for port in ports:
+        d.wait_links(list(ports))
+        for port in "n1", "n2":
             d.rpc("port.set", name=port, queue_workers="auto")
         time.sleep(7)  # a period of measuring
         assert (placed(d)["n1", 0], placed(d)["n2", 0]) == (0, 0), "it was not asked for"
@@ -305,8 +307,15 @@ def test_rebalancing_separates_two_busy_ports():
         time.sleep(7)
         assert placed(d) == after, "it does not move things to and fro"
         assert balance(counters(d)) < 1 << 20  # frames are under way all the time
-        d.rpc("worker.set", workers=1)
+        # A new worker gets its part of the load, not only of the queues.
+        d.rpc("worker.set", workers=1, rebalance="off")
         assert set(placed(d).values()) == {0}
+        poll_until(lambda: all(q["packets_per_second"] > 0 for q in
+                               d.rpc("worker.show")[0]["queues"] if q["name"] in ("n1", "n2")),
+                   5, "the worker is busy")
+        time.sleep(2)  # a whole second measured
+        d.rpc("worker.set", workers=2)
+        assert placed(d)["n1", 0] != placed(d)["n2", 0]
 
 
 def _all_busy(d):

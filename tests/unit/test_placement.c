@@ -191,13 +191,13 @@ test_balance_separates_two_busy_queues(void **state)
 				    queue(QUEUE_PORT, 1, 0)};
 
 	(void)state;
-	assert_true(placement_balance(q, 3, 2, PERIOD, &o));
+	assert_true(placement_balance(q, 3, 2, PERIOD, BALANCE_LIMITS, &o));
 	expect(q, 3, "011");
 	assert_int_equal(o.before, 95);
 	assert_int_equal(o.after, 48);
 	assert_int_equal(o.moves, 1);
 	/* Once more: nothing is left to do. */
-	assert_false(placement_balance(q, 3, 2, PERIOD, &o));
+	assert_false(placement_balance(q, 3, 2, PERIOD, BALANCE_LIMITS, &o));
 	expect(q, 3, "011");
 }
 
@@ -212,16 +212,18 @@ test_balance_thresholds(void **state)
 	struct placed_queue enough[] = {queue(QUEUE_PORT, 0, 750), queue(QUEUE_PORT, 0, 250)};
 
 	(void)state;
-	assert_false(placement_balance(calm, 2, 2, PERIOD, &o));
+	assert_false(placement_balance(calm, 2, 2, PERIOD, BALANCE_LIMITS, &o));
 	expect(calm, 2, "00");
 	assert_int_equal(o.before, 79);
-	assert_true(placement_balance(busy, 2, 2, PERIOD, &o));
-	assert_false(placement_balance(one, 2, 2, PERIOD, &o)); /* from 100 to 76 % */
+	assert_true(placement_balance(busy, 2, 2, PERIOD, BALANCE_LIMITS, &o));
+	assert_false(
+		placement_balance(one, 2, 2, PERIOD, BALANCE_LIMITS, &o)); /* from 100 to 76 % */
 	expect(one, 2, "00");
-	assert_true(placement_balance(enough, 2, 2, PERIOD, &o)); /* from 100 to 75 % */
-	assert_false(placement_balance(enough, 2, 1, PERIOD, &o));
-	assert_false(placement_balance(enough, 0, 2, PERIOD, &o));
-	assert_false(placement_balance(enough, 2, 2, 0, &o));
+	assert_true(
+		placement_balance(enough, 2, 2, PERIOD, BALANCE_LIMITS, &o)); /* from 100 to 75 % */
+	assert_false(placement_balance(enough, 2, 1, PERIOD, BALANCE_LIMITS, &o));
+	assert_false(placement_balance(enough, 0, 2, PERIOD, BALANCE_LIMITS, &o));
+	assert_false(placement_balance(enough, 2, 2, 0, BALANCE_LIMITS, &o));
 }
 
 static void
@@ -234,12 +236,12 @@ test_balance_keeps_pins_and_masks(void **state)
 	(void)state;
 	q[0].pinned = 0;
 	q[2].allowed = 1;
-	assert_true(placement_balance(q, N(q), 3, PERIOD, &o));
+	assert_true(placement_balance(q, N(q), 3, PERIOD, BALANCE_LIMITS, &o));
 	expect(q, N(q), "0100"); /* what costs nothing stays */
 	assert_int_equal(o.after, 70);
 	q[1].worker = 0;
 	q[1].pinned = 0;
-	assert_false(placement_balance(q, N(q), 3, PERIOD, &o));
+	assert_false(placement_balance(q, N(q), 3, PERIOD, BALANCE_LIMITS, &o));
 	expect(q, N(q), "0000");
 }
 
@@ -253,7 +255,7 @@ test_balance_many(void **state)
 				   queue(QUEUE_PORT, 0, 300)};
 
 	(void)state;
-	assert_true(placement_balance(q, N(q), 3, PERIOD, &o));
+	assert_true(placement_balance(q, N(q), 3, PERIOD, BALANCE_LIMITS, &o));
 	assert_int_equal(o.before, 90);
 	assert_int_equal(o.after, 30);
 	assert_int_not_equal(q[3].worker, q[4].worker);
