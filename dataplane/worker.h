@@ -24,6 +24,7 @@
 /* Frames of one burst that go to one port or uplink. */
 struct batch {
 	uint16_t n;
+	uint32_t bytes;
 	struct rte_mbuf *pkts[BURST];
 };
 
@@ -31,6 +32,13 @@ struct batch {
 struct poll_state {
 	struct view_poll poll;
 	uint16_t idle_rounds; /* polls in a row that found nothing */
+};
+
+/* Frames that follow each other in a burst and have one verdict. */
+struct output_run {
+	struct rte_mbuf **pkts;
+	uint16_t n;
+	uint32_t bytes;
 };
 
 /* The context of the whole dataplane, made by dataplane.c. */
@@ -85,15 +93,22 @@ uint32_t worker_poll(struct worker *w, uint64_t elapsed);
 /* Takes over the poll list of a new view. dataplane/poll.c */
 void worker_adopt(struct worker *w, const struct view *v);
 
-/* Decides and batches a burst; the frames are the worker's. dataplane/from_wire.c, from_guest.c */
-void from_wire_burst(struct worker *w, const struct view_poll *from, struct rte_mbuf **pkts,
+/* Decides about a burst and sends it; the frames are the worker's. dataplane/burst.h */
+void from_wire_burst(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts,
 		     uint16_t n);
-void from_guest_burst(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
+void from_guest_burst(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts,
+		      uint16_t n);
 
-/* Sends the batches of the burst under way, and frees what nobody took. dataplane/output.c */
-void output_flush(struct worker *w, uint16_t uplink);
-
-/* Puts one frame into batches as the verdict says, or frees it and counts why. dataplane/output.c
+/*
+ * Sends a run that is a whole burst, as the verdict says, or frees it and counts why. uplink: where
+ * the wire is; origin: counters of where the frames came in. dataplane/output.c
  */
-void output_frame(struct worker *w, struct rte_mbuf *m, const struct verdict *verdict,
-		  const struct portset *receivers, struct counters *origin);
+void output_whole(struct worker *w, const struct output_run *run, struct verdict verdict,
+		  const struct portset *receivers, uint16_t uplink, struct counters *origin);
+
+/* The same for a part of a burst: it is batched, and sent by output_flush. */
+void output_part(struct worker *w, const struct output_run *run, struct verdict verdict,
+		 const struct portset *receivers, struct counters *origin);
+
+/* Sends the batches of the burst under way, and frees what nobody took. */
+void output_flush(struct worker *w, uint16_t uplink);
