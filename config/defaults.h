@@ -21,6 +21,7 @@
 #define DEFAULT_UPLINK_MTU 0    /* the device's own */
 #define DEFAULT_UPLINK_QUEUES 0 /* auto */
 #define DEFAULT_DEMUX DEMUX_AUTO
+#define DEFAULT_FLOOD_SHARE 25 /* percent */
 
 /* [port NAME] */
 #define DEFAULT_MODE MODE_VEPA /* as in `ip link add ... type macvtap` */

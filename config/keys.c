@@ -84,6 +84,10 @@ static const struct key uplink_keys[] = {
 	{"demux", FIELD(uplink_settings, demux), CHOICE(demux_choices), .when = KEY_ANY_TIME,
 	 .values = "auto, flow, filter or promisc",
 	 .help = "how addresses may reach their ports: up to which tier the NIC sorts"},
+	{"flood_share", FIELD(uplink_settings, flood_share), NUMBER(1, 100), .when = KEY_ANY_TIME,
+	 .parse = parse_number, .format = format_number,
+	 .help = "percent of a worker's time that each source's broadcast and multicast may take "
+		 "while there is unicast; 100: no limit"},
 	{0},
 };
 

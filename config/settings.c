@@ -37,6 +37,7 @@ uplink_defaults(struct uplink_settings *u, const char *name)
 		.mtu = DEFAULT_UPLINK_MTU,
 		.queues = DEFAULT_UPLINK_QUEUES,
 		.demux = DEFAULT_DEMUX,
+		.flood_share = DEFAULT_FLOOD_SHARE,
 	};
 	strlcpy(u->name, name, sizeof(u->name));
 }

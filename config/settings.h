@@ -61,8 +61,9 @@ struct uplink_settings {
 	char device[TEXT_SIZE]; /* PCI address or vdev, with its devargs */
 	uint32_t mtu;           /* bytes of payload; 0: leave the device's */
 	bool hairpin;
-	uint32_t queues;  /* receive queues; 0: auto */
-	enum demux demux; /* how addresses may reach their ports */
+	uint32_t queues;      /* receive queues; 0: auto */
+	enum demux demux;     /* how addresses may reach their ports */
+	uint32_t flood_share; /* percent of a worker's time, 1 to 100, for each source of floods */
 };
 
 struct port_settings {

@@ -30,6 +30,7 @@ draft_uplink(struct draft *draft, const struct uplink *u, uint32_t workers)
 	vu->carrier = u->nic.carrier && !u->resetting;
 	vu->segment = u->index; /* (uplink, no S-channel, no VLAN) */
 	vu->max_frame = u->nic.mtu + FRAME_OVERHEAD;
+	vu->flood_share = u->settings.flood_share;
 	nic_endpoint(&u->nic, u->first_worker, workers, &vu->endpoint);
 	draft->spec.uplink_macs[u->index] = mac_to_u64(&u->nic.mac);
 	draft->spec.hairpin[u->index] = u->settings.hairpin;

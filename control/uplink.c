@@ -146,6 +146,7 @@ uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, 
 	u->settings.mtu = s->mtu;
 	u->settings.hairpin = s->hairpin;
 	u->settings.demux = s->demux;
+	u->settings.flood_share = s->flood_share;
 	err = publish(d);
 	if (err != 0) {
 		u->settings = old;

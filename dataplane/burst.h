@@ -5,6 +5,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/flood.h"
 #include "dataplane/forward.h"
 #include "dataplane/worker.h"
 
@@ -105,9 +106,9 @@ burst_forward(struct worker *w, struct poll_state *source, struct rte_mbuf **pkt
 		i += run.n;
 		split = run.n < n;
 		if (likely(!split))
-			output_whole(w, &run, verdict, &receivers, uplink, counters);
+			output_whole(w, source, &run, verdict, &receivers, uplink, counters);
 		else
-			output_part(w, &run, verdict, &receivers, counters);
+			output_part(w, source, &run, verdict, &receivers, counters);
 	}
 	counters->from_packets += n;
 	counters->from_bytes += bytes;
@@ -115,4 +116,6 @@ burst_forward(struct worker *w, struct poll_state *source, struct rte_mbuf **pkt
 		w->own_queue[owner] += n;
 	if (split)
 		output_flush(w, uplink);
+	if (unlikely(w->flood.seen || source->burst != BURST))
+		flood_settle(w, source);
 }

@@ -6,6 +6,7 @@
  * burst it is. Guests copy frames and devices take them over, so guests are served first, and a
  * frame for several devices gets a reference for each: flooding clones nothing.
  */
+#include "dataplane/flood.h"
 #include "dataplane/flow_hash.h"
 #include "dataplane/worker.h"
 
@@ -136,19 +137,26 @@ flood_whole(struct worker *w, const struct output_run *run, bool to_wire, struct
 }
 
 void
-output_whole(struct worker *w, const struct output_run *run, struct verdict verdict,
-	     const struct portset *receivers, uint16_t uplink, struct counters *origin)
+output_whole(struct worker *w, struct poll_state *source, const struct output_run *run,
+	     struct verdict verdict, const struct portset *receivers, uint16_t uplink,
+	     struct counters *origin)
 {
 	switch (verdict.action) {
 	case FORWARD_PORT:
+		w->unicast_at = w->now;
 		send_port(w, verdict.port, run->pkts, run->n, run->bytes);
 		if (likely(endpoint_copies(&w->current->ports[verdict.port].endpoint)))
 			rte_pktmbuf_free_bulk(run->pkts, run->n);
 		break;
 	case FORWARD_WIRE:
+		w->unicast_at = w->now;
 		send_wire(w, uplink, run->pkts, run->n, run->bytes);
 		break;
 	case FORWARD_FLOOD:
+		if (!flood_admit(w, source, run->n, portset_count(receivers) + verdict.to_wire)) {
+			drop_run(run, DROP_FLOOD_LIMIT, origin);
+			break;
+		}
 		origin->copies += run->n * (portset_count(receivers) + verdict.to_wire - 1);
 		flood_whole(w, run, verdict.to_wire, *receivers, uplink);
 		break;
@@ -199,19 +207,26 @@ flood_part(struct worker *w, const struct output_run *run, bool to_wire, struct 
 }
 
 void
-output_part(struct worker *w, const struct output_run *run, struct verdict verdict,
-	    const struct portset *receivers, struct counters *origin)
+output_part(struct worker *w, struct poll_state *source, const struct output_run *run,
+	    struct verdict verdict, const struct portset *receivers, struct counters *origin)
 {
 	switch (verdict.action) {
 	case FORWARD_PORT:
+		w->unicast_at = w->now;
 		batch_for_port(w, verdict.port, run);
 		if (endpoint_copies(&w->current->ports[verdict.port].endpoint))
 			keep_run(w, run);
 		break;
 	case FORWARD_WIRE:
+		w->unicast_at = w->now;
 		batch_run(&w->to_wire, run);
 		break;
 	case FORWARD_FLOOD:
+		if (!flood_admit(w, source, run->n, portset_count(receivers) + verdict.to_wire)) {
+			origin->drops[DROP_FLOOD_LIMIT] += run->n;
+			keep_run(w, run);
+			break;
+		}
 		origin->copies += run->n * (portset_count(receivers) + verdict.to_wire - 1);
 		flood_part(w, run, verdict.to_wire, *receivers);
 		break;

@@ -23,7 +23,7 @@ worker_adopt(struct worker *w, const struct view *v)
 	w->next_cold = 0;
 	w->cold_credit = 0;
 	for (uint32_t i = 0; i < w->n_polls; i++)
-		w->polls[i] = (struct poll_state){.poll = mine->polls[i]};
+		w->polls[i] = (struct poll_state){.poll = mine->polls[i], .burst = BURST};
 }
 
 static uint16_t
@@ -35,11 +35,11 @@ poll_queue(struct worker *w, struct poll_state *s)
 	uint16_t n;
 
 	if (p->from_wire) {
-		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, BURST);
+		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, s->burst);
 		if (n > 0)
 			from_wire_burst(w, s, pkts, n);
 	} else {
-		n = endpoint_rx(&v->ports[p->index].endpoint, p->queue, pkts, BURST);
+		n = endpoint_rx(&v->ports[p->index].endpoint, p->queue, pkts, s->burst);
 		if (n > 0)
 			from_guest_burst(w, s, pkts, n);
 	}

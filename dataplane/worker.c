@@ -52,6 +52,7 @@ worker_main(void *arg)
 		uint64_t now = rte_rdtsc();
 		uint32_t moved;
 
+		w->now = now;
 		take_newest_view(w);
 		moved = worker_poll(w, now - last);
 		last = now;

@@ -31,7 +31,9 @@ struct batch {
 /* A queue that this worker polls. */
 struct poll_state {
 	struct view_poll poll;
-	uint16_t idle_rounds; /* polls in a row that found nothing */
+	uint16_t idle_rounds;   /* polls in a row that found nothing */
+	uint16_t burst;         /* frames that a poll takes: BURST, or fewer of one that floods */
+	uint64_t flooded_until; /* TSC time for which it has used up its share; dataplane/flood.c */
 };
 
 /* Frames that follow each other in a burst and have one verdict. */
@@ -39,6 +41,13 @@ struct output_run {
 	struct rte_mbuf **pkts;
 	uint16_t n;
 	uint32_t bytes;
+};
+
+/* What the burst under way has flooded; dataplane/flood.c. */
+struct flood_account {
+	bool seen;
+	uint32_t frames, copies; /* of floods that count against the share */
+	uint64_t started;        /* TSC */
 };
 
 /* The context of the whole dataplane, made by dataplane.c. */
@@ -66,7 +75,11 @@ struct worker {
 	uint64_t cold_credit; /* cycles times cold queues not yet spent on polling them */
 	struct poll_state polls[MAX_POLLS];
 
+	uint64_t now;        /* TSC at the start of the round */
+	uint64_t unicast_at; /* of the last round with unicast */
+
 	/* The burst under way. */
+	struct flood_account flood;
 	uint16_t n_touched;          /* ports with something in their batch */
 	uint16_t touched[MAX_PORTS]; /* each once */
 	uint16_t n_free;
@@ -103,12 +116,13 @@ void from_guest_burst(struct worker *w, struct poll_state *source, struct rte_mb
  * Sends a run that is a whole burst, as the verdict says, or frees it and counts why. uplink: where
  * the wire is; origin: counters of where the frames came in. dataplane/output.c
  */
-void output_whole(struct worker *w, const struct output_run *run, struct verdict verdict,
-		  const struct portset *receivers, uint16_t uplink, struct counters *origin);
+void output_whole(struct worker *w, struct poll_state *source, const struct output_run *run,
+		  struct verdict verdict, const struct portset *receivers, uint16_t uplink,
+		  struct counters *origin);
 
 /* The same for a part of a burst: it is batched, and sent by output_flush. */
-void output_part(struct worker *w, const struct output_run *run, struct verdict verdict,
-		 const struct portset *receivers, struct counters *origin);
+void output_part(struct worker *w, struct poll_state *source, const struct output_run *run,
+		 struct verdict verdict, const struct portset *receivers, struct counters *origin);
 
 /* Sends the batches of the burst under way, and frees what nobody took. */
 void output_flush(struct worker *w, uint16_t uplink);

@@ -133,9 +133,10 @@ grammar_errors(void **state)
 {
 	(void)state;
 	expect("an object is missing; try: macvctl help", 0, NULL);
-	expect("uplink add: unknown key \"colour\"; known: device, mtu, hairpin, queues, demux",
+	expect("uplink add: unknown key \"colour\"; known: device, mtu, hairpin, queues, demux, "
+	       "flood_share",
 	       WORDS("uplink", "add", "up0", "device", "x", "colour", "red"));
-	expect("uplink set: unknown key \"mt\"; known: mtu, hairpin, demux",
+	expect("uplink set: unknown key \"mt\"; known: mtu, hairpin, demux, flood_share",
 	       WORDS("uplink", "set", "up0", "mt", "1500"));
 	expect("port add: NAME is missing; usage: macvctl port add NAME uplink UPLINK [KEY VALUE "
 	       "...]",
@@ -199,7 +200,9 @@ params_checked(void **state)
 	assert_int_equal(check("version", "{\"x\":1}", &e), -EINVAL);
 	assert_string_equal(e.text, "unknown parameter \"x\"; accepted: none");
 	assert_int_equal(check("uplink.set", "{\"x\":1}", &e), -EINVAL);
-	assert_string_equal(e.text, "unknown parameter \"x\"; accepted: name, mtu, hairpin, demux");
+	assert_string_equal(
+		e.text,
+		"unknown parameter \"x\"; accepted: name, mtu, hairpin, demux, flood_share");
 	assert_int_equal(check("port.del", "{}", &e), -EINVAL);
 	assert_string_equal(e.text, "parameter \"name\" (NAME) is missing");
 	assert_int_equal(check("port.del", "{\"name\":7}", &e), -EINVAL);
@@ -300,8 +303,9 @@ completion(void **state)
 	expect_completion("set\nshow\n", WORDS("port", "s"));
 	expect_completion("some-port\n", WORDS("-j", "port", "del", ""));
 	expect_completion("", WORDS("port", "add", ""));
-	expect_completion("mtu\nhairpin\ndemux\n", WORDS("uplink", "set", "up0", ""));
-	expect_completion("hairpin\ndemux\n", WORDS("uplink", "set", "up0", "mtu", "1500", ""));
+	expect_completion("mtu\nhairpin\ndemux\nflood_share\n", WORDS("uplink", "set", "up0", ""));
+	expect_completion("hairpin\ndemux\nflood_share\n",
+			  WORDS("uplink", "set", "up0", "mtu", "1500", ""));
 	expect_completion("on\noff\n", WORDS("uplink", "set", "up0", "hairpin", "o"));
 	expect_completion("private\npassthru\n", WORDS("port", "add", "vm1", "mode", "p"));
 	expect_completion("some-uplink\n", WORDS("port", "add", "vm1", "uplink", ""));

@@ -65,7 +65,7 @@ test_tables(void **state)
 {
 	static const char *const order[] = {
 		"control control_group workers worker_cpus eal idle ",
-		"device mtu hairpin queues demux ",
+		"device mtu hairpin queues demux flood_share ",
 		"uplink mode mac socket device socket_role socket_owner queues "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
 		"nopromisc link_follow max_addresses max_filter_changes "};
