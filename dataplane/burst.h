@@ -7,73 +7,79 @@
 
 #include "dataplane/flood.h"
 #include "dataplane/forward.h"
-#include "dataplane/worker.h"
+#include "dataplane/output.h"
 
 /*
  * The one fast path: a burst of frames from one queue, decided and handed to output. An
  * always-inline body that from_guest.c and from_wire.c specialise by a constant origin.
  *
- * Frames that follow each other with the same Ethernet header (addresses and type: all that the
- * rules look at) are a run with one verdict. Most bursts are one run, and go out as they came.
+ * A run is the longest sequence of frames with one verdict. A frame with the Ethernet header of the
+ * one before it (addresses and type: all that the rules look at) needs no decision, one with its
+ * source only half of it. Most bursts are one run, and go out as they came.
  */
 enum burst_origin { BURST_FROM_GUEST, BURST_FROM_WIRE, BURST_FROM_OWN_QUEUE };
 
-/* The 14 bytes of the header, as two overlapping numbers. */
-static __rte_always_inline bool
-burst_same_header(const void *a, const void *b)
-{
-	uint64_t head[2], tail[2];
+/* What decides, and what is remembered of the frame before. */
+struct burst {
+	const struct view *v;
+	uint16_t index; /* of the port or uplink where the frames came in */
+	uint16_t owner;
+	uint32_t max_frame; /* 0: any length will do */
+	uint64_t head;      /* the 14 bytes of the header as two overlapping numbers */
+	uint64_t tail;
+	bool known; /* head and tail are those of a good frame */
+	bool external;
+};
 
-	__builtin_memcpy(&head[0], a, 8);
-	__builtin_memcpy(&head[1], b, 8);
-	__builtin_memcpy(&tail[0], (const char *)a + 6, 8);
-	__builtin_memcpy(&tail[1], (const char *)b + 6, 8);
-	return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
-}
-
-/* A frame that no rule needs to see: too short, or (0: any length will do) too long. */
-static __rte_always_inline bool
-burst_is_bad(const struct rte_mbuf *m, uint32_t max_frame)
+static __rte_always_inline struct verdict
+burst_bad(const struct rte_mbuf *m)
 {
-	return unlikely(m->data_len < RTE_ETHER_HDR_LEN ||
-			(max_frame != 0 && m->pkt_len > max_frame));
+	return verdict_drop(RULE_MAC_CONTROL,
+			    m->data_len < RTE_ETHER_HDR_LEN ? DROP_RUNT : DROP_TOO_BIG);
 }
 
 static __rte_always_inline struct verdict
-burst_decide(const struct view *v, uint16_t index, uint16_t owner, const struct rte_mbuf *m,
-	     uint32_t max_frame, struct portset *receivers, const enum burst_origin origin)
+burst_decide(struct burst *b, const struct rte_ether_hdr *hdr, uint64_t tail,
+	     struct portset *receivers, const enum burst_origin origin)
 {
-	const struct rte_ether_hdr *hdr = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	uint16_t segment = b->v->uplinks[b->index].segment;
 
-	if (burst_is_bad(m, max_frame))
-		return verdict_drop(RULE_MAC_CONTROL,
-				    m->data_len < RTE_ETHER_HDR_LEN ? DROP_RUNT : DROP_TOO_BIG);
 	if (origin == BURST_FROM_GUEST)
-		return forward_from_guest(v, index, hdr, receivers);
+		return forward_from_guest(b->v, b->index, hdr, receivers);
 	if (origin == BURST_FROM_OWN_QUEUE)
-		return forward_from_own_queue(v, owner, hdr, receivers);
-	return forward_from_wire(v, index, hdr, receivers);
+		return forward_from_own_queue(b->v, b->owner, hdr, receivers);
+	if (!b->known || tail != b->tail)
+		b->external = forward_is_external(b->v, segment, hdr);
+	if (likely(b->external))
+		return forward_external(b->v, segment, hdr, receivers);
+	return forward_special(b->v, segment, hdr, receivers);
 }
 
-/* How many of n frames, the first of them good, share its verdict; *bytes: theirs. */
-static __rte_always_inline uint16_t
-burst_run_length(struct rte_mbuf **pkts, uint16_t n, uint32_t max_frame, uint32_t *bytes)
+/* The verdict about m, given the one about the frame before it. true: it is the same. */
+static __rte_always_inline bool
+burst_next(struct burst *b, const struct rte_mbuf *m, struct verdict *verdict,
+	   struct portset *receivers, const enum burst_origin origin)
 {
-	const void *first = rte_pktmbuf_mtod(pkts[0], const void *);
-	uint16_t i = 1;
+	const struct rte_ether_hdr *hdr = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	struct verdict former = *verdict;
+	uint64_t head, tail;
 
-	*bytes = pkts[0]->pkt_len;
-	if (burst_is_bad(pkts[0], max_frame))
-		return 1;
-	for (; i < n; i++) {
-		const struct rte_mbuf *m = pkts[i];
-
-		if (burst_is_bad(m, max_frame) ||
-		    !burst_same_header(first, rte_pktmbuf_mtod(m, const void *)))
-			break;
-		*bytes += m->pkt_len;
+	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN ||
+		     (b->max_frame != 0 && m->pkt_len > b->max_frame))) {
+		b->known = false;
+		*verdict = burst_bad(m);
+		return false;
 	}
-	return i;
+	__builtin_memcpy(&head, hdr, sizeof(head));
+	__builtin_memcpy(&tail, (const char *)hdr + RTE_ETHER_ADDR_LEN, sizeof(tail));
+	if (likely(b->known && ((head ^ b->head) | (tail ^ b->tail)) == 0))
+		return true;
+	*verdict = burst_decide(b, hdr, tail, receivers, origin);
+	b->known = true;
+	b->head = head;
+	b->tail = tail;
+	return verdict->action == former.action && verdict->port == former.port &&
+	       (verdict->action == FORWARD_PORT || verdict->action == FORWARD_WIRE);
 }
 
 /* source: the queue; pkts: the caller's no more. */
@@ -81,41 +87,45 @@ static __rte_always_inline void
 burst_forward(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts, uint16_t n,
 	      const enum burst_origin origin)
 {
-	const struct view *v = w->current;
-	uint16_t index = source->poll.index, owner = source->poll.owner;
-	uint16_t uplink = origin == BURST_FROM_GUEST ? v->ports[index].uplink : index;
-	uint32_t max_frame = origin == BURST_FROM_GUEST ? v->uplinks[uplink].max_frame : 0;
-	struct counters *counters =
-		origin == BURST_FROM_GUEST ? &w->ports[index] : &w->uplinks[index];
+	const bool guest = origin == BURST_FROM_GUEST;
+	struct burst b = {
+		.v = w->current, .index = source->poll.index, .owner = source->poll.owner};
+	uint16_t uplink = guest ? b.v->ports[b.index].uplink : b.index;
+	struct counters *counters = guest ? &w->ports[b.index] : &w->uplinks[b.index];
+	struct output out = {.source = source, .uplink = uplink, .origin = counters, .pkts = pkts};
+	struct portset receivers[2]; /* of the run under way, and of the one after it */
+	struct verdict verdict = {0}, next;
 	uint64_t bytes = 0;
-	bool split = false;
+	uint16_t i = 0;
 
-	/* A guest's frames were copied just now. */
-	for (uint16_t i = 0; origin != BURST_FROM_GUEST && i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
-	for (uint16_t i = 0; i < n;) {
-		struct output_run run = {.pkts = &pkts[i]};
-		struct portset receivers;
-		struct verdict verdict =
-			burst_decide(v, index, owner, pkts[i], max_frame, &receivers, origin);
+	if (guest)
+		b.max_frame = b.v->uplinks[uplink].max_frame;
+	else /* a guest's frames were copied just now */
+		for (uint16_t j = 0; j < n; j++)
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[j], void *));
+	burst_next(&b, pkts[0], &verdict, &receivers[0], origin);
+	for (unsigned int turn = 0; i < n; turn ^= 1, verdict = next) {
+		struct output_run run = {.first = i};
 
-		run.n = burst_run_length(&pkts[i], n - i, max_frame, &run.bytes);
+		next = verdict;
+		do
+			run.bytes += pkts[i]->pkt_len;
+		while (++i < n && burst_next(&b, pkts[i], &next, &receivers[turn ^ 1], origin));
+		run.n = i - run.first;
 		if (origin == BURST_FROM_WIRE && verdict.action == FORWARD_PORT)
 			w->looked_up[verdict.port] += run.n;
 		bytes += run.bytes;
-		i += run.n;
-		split = run.n < n;
-		if (likely(!split))
-			output_whole(w, source, &run, verdict, &receivers, uplink, counters);
+		if (likely(run.n == n))
+			output_whole(w, &out, &run, verdict, &receivers[turn]);
 		else
-			output_part(w, source, &run, verdict, &receivers, counters);
+			output_part(w, &out, &run, verdict, &receivers[turn]);
 	}
 	counters->from_packets += n;
 	counters->from_bytes += bytes;
 	if (origin == BURST_FROM_OWN_QUEUE)
-		w->own_queue[owner] += n;
-	if (split)
-		output_flush(w, uplink);
+		w->own_queue[b.owner] += n;
+	if (out.split)
+		output_flush(w, &out, n);
 	if (unlikely(w->flood.seen || source->burst != BURST))
 		flood_settle(w, source);
 }

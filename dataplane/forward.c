@@ -81,12 +81,39 @@ reflected_multicast(const struct view *v, uint16_t reflector, uint64_t group, bo
 	return flood(rule, &set, wire, self ? DROP_OWN_REFLECTION : DROP_NO_PORT, receivers);
 }
 
-struct verdict
-forward_reflected(const struct view *v, uint16_t reflector, uint64_t dst, struct portset *receivers)
+static struct verdict
+to_passthru(const struct view *v, uint16_t port, uint64_t src)
 {
+	const struct view_port *to = &v->ports[port];
+
+	if (!to->up)
+		return verdict_drop(RULE_PASSTHRU, DROP_NO_PORT);
+	if ((src & MAC_MULTICAST_BIT) == 0 && view_owner(v, to->segment, src) == port) {
+		if (!to->own_source_deliver)
+			return verdict_drop(RULE_REFLECTED_SELF, DROP_OWN_REFLECTION);
+		return verdict_port(RULE_OWN_SOURCE, port);
+	}
+	return verdict_port(RULE_PASSTHRU, port);
+}
+
+/* From the wire: MAC control, to a passthru port, or reflected. */
+struct verdict
+forward_special(const struct view *v, uint16_t segment, const struct rte_ether_hdr *hdr,
+		struct portset *receivers)
+{
+	uint16_t passthru = v->segments[segment].passthru;
+	uint64_t dst = forward_load_mac(&hdr->dst_addr);
+	uint64_t src = forward_load_mac(&hdr->src_addr);
+	uint16_t reflector;
+
+	if (hdr->ether_type == RTE_BE16(ETHER_TYPE_MAC_CONTROL))
+		return verdict_drop(RULE_MAC_CONTROL, DROP_MAC_CONTROL);
+	if (passthru != NO_PORT)
+		return to_passthru(v, passthru, src);
+	reflector = view_owner(v, segment, src);
 	if (dst & MAC_MULTICAST_BIT)
 		return reflected_multicast(v, reflector, dst, false, receivers);
-	return reflected_unicast(v, reflector, view_owner(v, v->ports[reflector].segment, dst));
+	return reflected_unicast(v, reflector, view_owner(v, segment, dst));
 }
 
 struct verdict

@@ -76,8 +76,8 @@ struct verdict forward_external_multicast(const struct view *v, uint16_t segment
 					  struct portset *receivers);
 struct verdict forward_unowned(const struct view *v, uint16_t segment, uint64_t dst,
 			       struct portset *receivers);
-struct verdict forward_reflected(const struct view *v, uint16_t reflector, uint64_t dst,
-				 struct portset *receivers);
+struct verdict forward_special(const struct view *v, uint16_t segment,
+			       const struct rte_ether_hdr *hdr, struct portset *receivers);
 
 static __rte_always_inline struct verdict
 forward_from_bridge(const struct view *v, uint16_t port, uint64_t dst, struct portset *receivers)
@@ -117,19 +117,33 @@ forward_from_guest(const struct view *v, uint16_t port, const struct rte_ether_h
 	return verdict_wire(RULE_WIRE_ONLY);
 }
 
-static __rte_always_inline struct verdict
-forward_to_passthru(const struct view *v, uint16_t port, uint64_t src)
+/*
+ * Does the frame come from outside as far as its source tells, and is it subject to the common
+ * rules? Then its destination alone decides (forward_external), else forward_special does.
+ */
+static __rte_always_inline bool
+forward_is_external(const struct view *v, uint16_t segment, const struct rte_ether_hdr *hdr)
 {
-	const struct view_port *to = &v->ports[port];
+	uint64_t src = forward_load_mac(&hdr->src_addr);
 
-	if (!to->up)
-		return verdict_drop(RULE_PASSTHRU, DROP_NO_PORT);
-	if ((src & MAC_MULTICAST_BIT) == 0 && view_owner(v, to->segment, src) == port) {
-		if (!to->own_source_deliver)
-			return verdict_drop(RULE_REFLECTED_SELF, DROP_OWN_REFLECTION);
-		return verdict_port(RULE_OWN_SOURCE, port);
-	}
-	return verdict_port(RULE_PASSTHRU, port);
+	return hdr->ether_type != RTE_BE16(ETHER_TYPE_MAC_CONTROL) &&
+	       v->segments[segment].passthru == NO_PORT &&
+	       (src & MAC_MULTICAST_BIT || view_owner(v, segment, src) == NO_PORT);
+}
+
+static __rte_always_inline struct verdict
+forward_external(const struct view *v, uint16_t segment, const struct rte_ether_hdr *hdr,
+		 struct portset *receivers)
+{
+	uint64_t dst = forward_load_mac(&hdr->dst_addr);
+	uint16_t owner;
+
+	if (unlikely(dst & MAC_MULTICAST_BIT))
+		return forward_external_multicast(v, segment, dst, receivers);
+	owner = view_owner(v, segment, dst);
+	if (unlikely(owner == NO_PORT))
+		return forward_unowned(v, segment, dst, receivers);
+	return verdict_port(RULE_OWNER, owner);
 }
 
 /* What happens to a frame that came in through uplink. */
@@ -138,23 +152,10 @@ forward_from_wire(const struct view *v, uint16_t uplink, const struct rte_ether_
 		  struct portset *receivers)
 {
 	uint16_t segment = v->uplinks[uplink].segment;
-	uint64_t dst = forward_load_mac(&hdr->dst_addr);
-	uint64_t src = forward_load_mac(&hdr->src_addr);
-	uint16_t reflector, owner;
 
-	if (unlikely(hdr->ether_type == RTE_BE16(ETHER_TYPE_MAC_CONTROL)))
-		return verdict_drop(RULE_MAC_CONTROL, DROP_MAC_CONTROL);
-	if (v->segments[segment].passthru != NO_PORT)
-		return forward_to_passthru(v, v->segments[segment].passthru, src);
-	reflector = src & MAC_MULTICAST_BIT ? NO_PORT : view_owner(v, segment, src);
-	if (unlikely(reflector != NO_PORT))
-		return forward_reflected(v, reflector, dst, receivers);
-	if (unlikely(dst & MAC_MULTICAST_BIT))
-		return forward_external_multicast(v, segment, dst, receivers);
-	owner = view_owner(v, segment, dst);
-	if (unlikely(owner == NO_PORT))
-		return forward_unowned(v, segment, dst, receivers);
-	return verdict_port(RULE_OWNER, owner);
+	if (likely(forward_is_external(v, segment, hdr)))
+		return forward_external(v, segment, hdr, receivers);
+	return forward_special(v, segment, hdr, receivers);
 }
 
 /*

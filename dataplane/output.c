@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 macvswitch authors
  *
- * The way out. A burst with one verdict goes to its receivers as it came; the parts of a mixed one
- * are batched by receiver, then each receiver gets its batch in one go. Called by the worker whose
- * burst it is. Guests copy frames and devices take them over, so guests are served first, and a
- * frame for several devices gets a reference for each: flooding clones nothing.
+ * Sends what a burst's verdicts say. Called by the worker whose burst it is. Guests copy frames and
+ * devices take them over, so guests are served first, and a frame for several devices gets a
+ * reference for each: flooding clones nothing.
  */
+#include "dataplane/output.h"
+
 #include "dataplane/flood.h"
 #include "dataplane/flow_hash.h"
-#include "dataplane/worker.h"
 
 /* Sends n frames of so many bytes on one queue and counts them; a device's leftovers are freed. */
 static __rte_always_inline void
@@ -79,13 +79,6 @@ send_wire(struct worker *w, uint16_t uplink, struct rte_mbuf **pkts, uint16_t n,
 		   &w->uplinks[uplink]);
 }
 
-static void
-drop_run(const struct output_run *run, enum drop_reason reason, struct counters *origin)
-{
-	origin->drops[reason] += run->n;
-	rte_pktmbuf_free_bulk(run->pkts, run->n);
-}
-
 /* The ports of *receivers whose endpoints take frames over; the others copy. */
 static struct portset
 taking_ports(const struct view *v, struct portset receivers)
@@ -101,138 +94,113 @@ taking_ports(const struct view *v, struct portset receivers)
 	return takers;
 }
 
-/* A reference for each of takers; true: there is none, so the frames stay with the caller. */
+/* A reference for each of takers; true: there is none, so the frames stay with us. */
 static bool
-share_run(const struct output_run *run, uint32_t takers)
+share(struct rte_mbuf **pkts, uint16_t n, uint32_t takers)
 {
-	for (uint16_t i = 0; takers > 1 && i < run->n; i++)
-		rte_pktmbuf_refcnt_update(run->pkts[i], (int16_t)(takers - 1));
+	for (uint16_t i = 0; takers > 1 && i < n; i++)
+		rte_pktmbuf_refcnt_update(pkts[i], (int16_t)(takers - 1));
 	return takers == 0;
 }
 
 static void
-flood_whole(struct worker *w, const struct output_run *run, bool to_wire, struct portset receivers,
-	    uint16_t uplink)
+flood_whole(struct worker *w, const struct output *out, const struct output_run *run, bool to_wire,
+	    struct portset receivers)
 {
 	struct portset takers = taking_ports(w->current, receivers);
-	bool ours = share_run(run, portset_count(&takers) + to_wire);
+	bool ours = share(out->pkts, run->n, portset_count(&takers) + to_wire);
 
 	while (!portset_empty(&receivers)) {
 		uint16_t port = portset_take(&receivers);
 
 		if (!portset_has(&takers, port))
-			send_port(w, port, run->pkts, run->n, run->bytes);
+			send_port(w, port, out->pkts, run->n, run->bytes);
 	}
 	while (!portset_empty(&takers)) {
 		/* A device may write to the array: each gets one of its own. */
 		struct rte_mbuf *pkts[BURST];
 
-		memcpy(pkts, run->pkts, run->n * sizeof(pkts[0]));
+		memcpy(pkts, out->pkts, run->n * sizeof(pkts[0]));
 		send_port(w, portset_take(&takers), pkts, run->n, run->bytes);
 	}
 	if (to_wire)
-		send_wire(w, uplink, run->pkts, run->n, run->bytes);
+		send_wire(w, out->uplink, out->pkts, run->n, run->bytes);
 	if (ours)
-		rte_pktmbuf_free_bulk(run->pkts, run->n);
+		rte_pktmbuf_free_bulk(out->pkts, run->n);
+}
+
+/* Counts a flood; false: it is beyond its source's share, and counted as that. */
+static bool
+may_flood(struct worker *w, const struct output *out, const struct output_run *run, bool to_wire,
+	  const struct portset *receivers)
+{
+	uint32_t copies = portset_count(receivers) + to_wire;
+
+	if (!flood_admit(w, out->source, run->n, copies)) {
+		out->origin->drops[DROP_FLOOD_LIMIT] += run->n;
+		return false;
+	}
+	out->origin->copies += run->n * (copies - 1);
+	return true;
 }
 
 void
-output_whole(struct worker *w, struct poll_state *source, const struct output_run *run,
-	     struct verdict verdict, const struct portset *receivers, uint16_t uplink,
-	     struct counters *origin)
+output_whole(struct worker *w, const struct output *out, const struct output_run *run,
+	     struct verdict verdict, const struct portset *receivers)
 {
 	switch (verdict.action) {
 	case FORWARD_PORT:
 		w->unicast_at = w->now;
-		send_port(w, verdict.port, run->pkts, run->n, run->bytes);
-		if (likely(endpoint_copies(&w->current->ports[verdict.port].endpoint)))
-			rte_pktmbuf_free_bulk(run->pkts, run->n);
+		send_port(w, verdict.port, out->pkts, run->n, run->bytes);
+		if (unlikely(!endpoint_copies(&w->current->ports[verdict.port].endpoint)))
+			return;
 		break;
 	case FORWARD_WIRE:
 		w->unicast_at = w->now;
-		send_wire(w, uplink, run->pkts, run->n, run->bytes);
-		break;
+		send_wire(w, out->uplink, out->pkts, run->n, run->bytes);
+		return;
 	case FORWARD_FLOOD:
-		if (!flood_admit(w, source, run->n, portset_count(receivers) + verdict.to_wire)) {
-			drop_run(run, DROP_FLOOD_LIMIT, origin);
+		if (!may_flood(w, out, run, verdict.to_wire, receivers))
 			break;
-		}
-		origin->copies += run->n * (portset_count(receivers) + verdict.to_wire - 1);
-		flood_whole(w, run, verdict.to_wire, *receivers, uplink);
-		break;
+		flood_whole(w, out, run, verdict.to_wire, *receivers);
+		return;
 	default:
-		drop_run(run, verdict.reason, origin);
+		out->origin->drops[verdict.reason] += run->n;
 		break;
 	}
-}
-
-static __rte_always_inline void
-batch_run(struct batch *b, const struct output_run *run)
-{
-	for (uint16_t i = 0; i < run->n; i++)
-		b->pkts[b->n++] = run->pkts[i];
-	b->bytes += run->bytes;
-}
-
-static __rte_always_inline void
-batch_for_port(struct worker *w, uint16_t port, const struct output_run *run)
-{
-	struct batch *b = &w->to_port[port];
-
-	if (b->n == 0)
-		w->touched[w->n_touched++] = port;
-	batch_run(b, run);
-}
-
-/* Frames that nobody takes over: freed when the burst is done. */
-static __rte_always_inline void
-keep_run(struct worker *w, const struct output_run *run)
-{
-	for (uint16_t i = 0; i < run->n; i++)
-		w->free[w->n_free++] = run->pkts[i];
+	rte_pktmbuf_free_bulk(out->pkts, run->n);
 }
 
 static void
-flood_part(struct worker *w, const struct output_run *run, bool to_wire, struct portset receivers)
+flood_part(struct worker *w, struct output *out, const struct output_run *run, bool to_wire,
+	   struct portset receivers)
 {
 	struct portset takers = taking_ports(w->current, receivers);
-	bool ours = share_run(run, portset_count(&takers) + to_wire);
 
+	if (!share(&out->pkts[run->first], run->n, portset_count(&takers) + to_wire))
+		output_take(out, run);
 	while (!portset_empty(&receivers))
-		batch_for_port(w, portset_take(&receivers), run);
+		output_batch_port(w, portset_take(&receivers), out, run);
 	if (to_wire)
-		batch_run(&w->to_wire, run);
-	if (ours)
-		keep_run(w, run);
+		output_batch(&w->to_wire, out, run);
 }
 
 void
-output_part(struct worker *w, struct poll_state *source, const struct output_run *run,
-	    struct verdict verdict, const struct portset *receivers, struct counters *origin)
+output_odd_part(struct worker *w, struct output *out, const struct output_run *run,
+		struct verdict verdict, const struct portset *receivers)
 {
 	switch (verdict.action) {
-	case FORWARD_PORT:
-		w->unicast_at = w->now;
-		batch_for_port(w, verdict.port, run);
-		if (endpoint_copies(&w->current->ports[verdict.port].endpoint))
-			keep_run(w, run);
-		break;
 	case FORWARD_WIRE:
 		w->unicast_at = w->now;
-		batch_run(&w->to_wire, run);
+		output_batch(&w->to_wire, out, run);
+		output_take(out, run);
 		break;
 	case FORWARD_FLOOD:
-		if (!flood_admit(w, source, run->n, portset_count(receivers) + verdict.to_wire)) {
-			origin->drops[DROP_FLOOD_LIMIT] += run->n;
-			keep_run(w, run);
-			break;
-		}
-		origin->copies += run->n * (portset_count(receivers) + verdict.to_wire - 1);
-		flood_part(w, run, verdict.to_wire, *receivers);
+		if (may_flood(w, out, run, verdict.to_wire, receivers))
+			flood_part(w, out, run, verdict.to_wire, *receivers);
 		break;
 	default:
-		origin->drops[verdict.reason] += run->n;
-		keep_run(w, run);
+		out->origin->drops[verdict.reason] += run->n;
 		break;
 	}
 }
@@ -247,8 +215,20 @@ flush_port(struct worker *w, uint16_t port)
 	b->bytes = 0;
 }
 
+static void
+free_rest(const struct output *out, uint16_t n)
+{
+	if (likely(out->taken == 0)) {
+		rte_pktmbuf_free_bulk(out->pkts, n);
+		return;
+	}
+	for (uint16_t i = 0; i < n; i++)
+		if (!(out->taken >> i & 1))
+			rte_pktmbuf_free(out->pkts[i]);
+}
+
 void
-output_flush(struct worker *w, uint16_t uplink)
+output_flush(struct worker *w, const struct output *out, uint16_t n)
 {
 	const struct view *v = w->current;
 
@@ -260,10 +240,8 @@ output_flush(struct worker *w, uint16_t uplink)
 			flush_port(w, w->touched[i]);
 	w->n_touched = 0;
 	if (w->to_wire.n > 0)
-		send_wire(w, uplink, w->to_wire.pkts, w->to_wire.n, w->to_wire.bytes);
+		send_wire(w, out->uplink, w->to_wire.pkts, w->to_wire.n, w->to_wire.bytes);
 	w->to_wire.n = 0;
 	w->to_wire.bytes = 0;
-	if (w->n_free > 0)
-		rte_pktmbuf_free_bulk(w->free, w->n_free);
-	w->n_free = 0;
+	free_rest(out, n);
 }

@@ -36,13 +36,6 @@ struct poll_state {
 	uint64_t flooded_until; /* TSC time for which it has used up its share; dataplane/flood.c */
 };
 
-/* Frames that follow each other in a burst and have one verdict. */
-struct output_run {
-	struct rte_mbuf **pkts;
-	uint16_t n;
-	uint32_t bytes;
-};
-
 /* What the burst under way has flooded; dataplane/flood.c. */
 struct flood_account {
 	bool seen;
@@ -82,9 +75,6 @@ struct worker {
 	struct flood_account flood;
 	uint16_t n_touched;          /* ports with something in their batch */
 	uint16_t touched[MAX_PORTS]; /* each once */
-	uint16_t n_free;
-	struct rte_mbuf
-		*free[BURST]; /* frames that nobody takes over: freed when the burst is done */
 	struct batch to_port[MAX_PORTS];
 	struct batch to_wire;
 
@@ -111,18 +101,3 @@ void from_wire_burst(struct worker *w, struct poll_state *source, struct rte_mbu
 		     uint16_t n);
 void from_guest_burst(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts,
 		      uint16_t n);
-
-/*
- * Sends a run that is a whole burst, as the verdict says, or frees it and counts why. uplink: where
- * the wire is; origin: counters of where the frames came in. dataplane/output.c
- */
-void output_whole(struct worker *w, struct poll_state *source, const struct output_run *run,
-		  struct verdict verdict, const struct portset *receivers, uint16_t uplink,
-		  struct counters *origin);
-
-/* The same for a part of a burst: it is batched, and sent by output_flush. */
-void output_part(struct worker *w, struct poll_state *source, const struct output_run *run,
-		 struct verdict verdict, const struct portset *receivers, struct counters *origin);
-
-/* Sends the batches of the burst under way, and frees what nobody took. */
-void output_flush(struct worker *w, uint16_t uplink);
