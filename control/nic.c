@@ -97,8 +97,10 @@ probe(const struct nic_wants *wants, uint16_t *ethdev, struct errmsg *e)
 
 	strlcpy(name, wants->device, sizeof(name));
 	name[strcspn(name, ",")] = '\0';
+	/* net_vhost's iface is a socket's path; a network interface's name has no slash. */
 	if (devarg_value(wants->device, "iface", iface, sizeof(iface)) &&
-	    strncmp(name, "net_tap", strlen("net_tap")) != 0 && if_nametoindex(iface) == 0)
+	    strchr(iface, '/') == NULL && strncmp(name, "net_tap", strlen("net_tap")) != 0 &&
+	    if_nametoindex(iface) == 0)
 		return err_set(e, -ENODEV, "device '%s': there is no network interface '%s'",
 			       wants->device, iface);
 	/* The EAL may have probed it (-a or --vdev in `eal`); then it is nobody's yet. */

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From figures to rows and a table. Pure."""
+import statistics
+
+GENERATOR_BUSY = 0.03  # a generator with less idle time than this is the limit
+HEADER = ("case", "size", "peer", "Mpps (min-max)", "Gbit/s", "to testpmd", "to ovs", "cycles",
+          "loss-free", "p50/p99/p99.9 us at 10 %", "at 70 %", "notes")
+
+
+def spread(values, digits=2):
+    """Median, and minimum and maximum where there are several."""
+    middle = f"{statistics.median(values):.{digits}f}"
+    if len(values) < 2:
+        return middle
+    return f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def median_of(result, key, section="throughput"):
+    values = [m[key] for m in result.get(section, []) if m.get(key) is not None]
+    return statistics.median(values) if values else None
+
+
+def notes(result):
+    """What a reader must know of the row, as short texts."""
+    found = []
+    throughput = result.get("throughput", [])
+    if throughput and median_of(result, "idle") < GENERATOR_BUSY:
+        found.append("GENERATOR is the limit")
+    for key, section in (("stolen", "steal"), ("others on the CPUs", "others")):
+        worst = max((m["machine"][section] for m in _measurements(result)), default=0)
+        if worst > 0.02:
+            found.append(f"{key} {worst:.0%}")
+    if any(m.get("generator_limited") for m in result.get("loss_free", [])):
+        found.append("loss-free: GENERATOR is the limit")
+    if any(m.get("reordered") for m in throughput):
+        found.append("reordered")
+    if not all(m.get("hugepages", True) for m in throughput):
+        found.append("guests without hugepages")
+    found += result.get("notes", [])
+    return found
+
+
+def _measurements(result):
+    return [m for section in ("throughput", "loss_free") for m in result.get(section, [])
+            if "machine" in m]
+
+
+def ratio(result, results, other):
+    """Median of ours by theirs, round by round where both have all rounds."""
+    for candidate in results:
+        if candidate["peer"] == other and candidate is not result and \
+                (candidate["case"], candidate["size"]) == (result["case"], result["size"]):
+            mine = [m["mpps"] for m in result.get("throughput", [])]
+            theirs = [m["mpps"] for m in candidate.get("throughput", [])]
+            pairs = [a / b for a, b in zip(mine, theirs) if b > 0]
+            return statistics.median(pairs) if pairs else None
+    return None
+
+
+def _latency(result, load):
+    found = result.get("latency", {}).get(load)
+    if not found:
+        return ""
+    return "/".join(f"{found[key]:.3g}" for key in ("p50", "p99", "p99.9"))
+
+
+def row(result, results):
+    """The cells of HEADER."""
+    rates = [m["mpps"] for m in result.get("throughput", [])]
+    cycles = [m["cycles"] for m in result.get("throughput", []) if "cycles" in m]
+    by_clock = any(m.get("cycles_by") == "clock" for m in result.get("throughput", []))
+    free = [m["mpps"] for m in result.get("loss_free", [])]
+    ratios = [ratio(result, results, other) for other in ("testpmd", "ovs-normal")]
+    return (result["case"], result["size"], result["peer"],
+            spread(rates) if rates else "", f"{median_of(result, 'gbps'):.1f}" if rates else "",
+            *("" if r is None else f"{r:.2f}" for r in ratios),
+            (("~" if by_clock else "") + spread(cycles, 0)) if cycles else "",
+            spread(free) if free else "", _latency(result, "10"), _latency(result, "70"),
+            "; ".join(notes(result)))
+
+
+def table(rows):
+    """Lines, with columns as wide as they must be; numbers to the right."""
+    widths = [max(len(r[i]) for r in [HEADER, *rows]) for i in range(len(HEADER))]
+    lines = []
+    for r in [HEADER, *rows]:
+        cells = [c.ljust(w) if i < 3 or i == len(HEADER) - 1 else c.rjust(w)
+                 for i, (c, w) in enumerate(zip(r, widths))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def headline(machine, options):
+    """Lines above the table."""
+    virtual = ", virtual" if machine["hypervisor"] else ""
+    return [
+        f"{machine['cpu']}, {machine['cpus']} CPUs{virtual}, {machine['memory_gib']} GiB; "
+        f"kernel {machine['kernel']}; {machine['date']}",
+        f"macvswitch {machine['macvswitch']} ({machine['commit']}), DPDK {machine['dpdk']}, "
+        f"testpmd {machine['testpmd']}, Open vSwitch {machine['openvswitch']}",
+        f"{options['rounds']} rounds of {options['seconds']} s, interleaved; switch on CPU 1, "
+        f"generator on CPU 0; sizes without FCS; loss-free: at most {options['loss']:.4%} lost in "
+        f"{options['trial']} s, the best of {1 + options['repeats']} trials"]
