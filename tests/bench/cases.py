@@ -120,8 +120,10 @@ def all_cases():
 
 
 def select(cases, names=None, sizes=None):
-    """Those whose name is, or contains, one of names, with one of sizes."""
+    """Those with one of these names and sizes. A name that no case has stands for all that contain
+    it."""
+    known = {c.name for c in cases}
+
     def named(case):
-        exact = [n for n in names if n == case.name]
-        return bool(exact) or any(n in str(case) for n in names)
+        return any(n == case.name or (n not in known and n in str(case)) for n in names)
     return [c for c in cases if (not names or named(c)) and (not sizes or c.size in sizes)]

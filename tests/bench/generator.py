@@ -8,6 +8,8 @@ import time
 
 from lib.daemon import BUILD
 
+from . import children
+
 PATH = BUILD / "tests/bench/pktgen/pktgen"
 
 
@@ -47,6 +49,13 @@ class Generator:
         answer = self.command(command="open", port=port, ring=ring, idle=idle, **{kind: where})
         self.hugepages = answer["hugepages"]
 
+    def distance(self, cpu):
+        """Nanoseconds of a cache line's way to that CPU and back; None where it is too busy."""
+        try:
+            return self.command(command="distance", cpu=cpu)["ns"]
+        except ValueError:
+            return None
+
     def run(self, seconds, senders, receivers, warmup=0.05):
         """senders: [{port, src, dst, sizes, rate}]. The answer is pktgen/run.c's."""
         return self.command(15 + seconds + warmup, command="run", seconds=seconds, warmup=warmup,
@@ -54,11 +63,7 @@ class Generator:
 
     def stop(self):
         self.process.stdin.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
+        children.end(self.process)
         self.process.stdout.close()
 
     def __enter__(self):

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import busy, machine, plots, report
+from . import busy, children, machine, plots, report
 from .budget import Budget
 from .cases import SIZES, all_cases, select
 from .peer_macvswitch import Macvswitch
@@ -61,7 +61,6 @@ class Run:
             watch = busy.Watch((SWITCH_CPU, GENERATOR_CPU))
             measured = session.throughput(self.options.seconds)
             measured["machine"] = watch.report()
-            measured["hugepages"] = session.generator.hugepages
         result["throughput"].append(measured)
 
     def _paced(self, case, peer, result):
@@ -104,7 +103,7 @@ def work(run, cases, peers):
         run.step(kind, case, peer)
         r = run.result(case, peer) if not run.skipped else None
         if r is not None and run.options.verbose:
-            cells = report.row(r, run.results)
+            cells = report.row(r, [r])
             print(f"{run.budget.used():5.0f} s {i + 1}/{len(plan)} {kind}: "
                   + "  ".join(c for c in cells if c), flush=True)
 
@@ -150,14 +149,15 @@ def parse(arguments=None):
 def save(run, about, lines):
     folder = run.options.out or TOP / "results" / time.strftime("%Y-%m-%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    for r in run.results:
-        r["notes"] = report.notes(r)
+    results = report.near(run.results)
+    for r, seen in zip(run.results, results):
+        r["notes"] = report.notes(seen)
     options = {k: v for k, v in vars(run.options).items() if k != "out"}
     (folder / "results.json").write_text(json.dumps(
         {"machine": about, "options": options, "results": run.results, "skipped": run.skipped,
          "errors": run.errors}, indent=1) + "\n")
     (folder / "table.txt").write_text("\n".join(lines) + "\n")
-    made = plots.draw(run.results, folder)
+    made = plots.draw(results, folder)
     print(f"{folder}: table.txt, results.json{''.join(', ' + m for m in made)}")
 
 
@@ -189,7 +189,10 @@ def main():
             work(run, cases, options.peer or list(PEERS))
         except KeyboardInterrupt:
             run.errors.append("interrupted")
-    lines = report.table([report.row(r, run.results) for r in run.results])
+        finally:
+            children.sweep()
+    results = report.near(run.results)
+    lines = report.table([report.row(r, results) for r in results])
     print("\n".join(lines))
     if run.skipped:
         print(f"no time for {len(run.skipped)} of the measurements, the last {run.skipped[-1]}")

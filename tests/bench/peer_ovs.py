@@ -10,6 +10,7 @@ import subprocess
 
 from lib.daemon import poll_until
 
+from . import children
 from .topology import OUTSIDE
 
 VSWITCHD = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
@@ -35,9 +36,11 @@ class Ovs:
             self._start(cpu)
             self._add_ports()
             self._fill()
-        except Exception as error:
+        except BaseException as error:
             log = self._log()
             self.stop()
+            if not isinstance(error, Exception):
+                raise
             raise RuntimeError(f"{self.name}: {error}; its log:\n{log}") from error
 
     def _start(self, cpu):
@@ -132,7 +135,8 @@ class Ovs:
     def _spawn(self, *command):
         self.processes.append(subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL,
                                                stdout=subprocess.DEVNULL,
-                                               stderr=subprocess.DEVNULL, start_new_session=True))
+                                               stderr=subprocess.DEVNULL, start_new_session=True,
+                                               preexec_fn=children.die_with_parent))
 
     def _log(self):
         try:
@@ -143,13 +147,7 @@ class Ovs:
 
     def stop(self):
         for process in reversed(self.processes):
-            if process.poll() is None:
-                process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+            children.end(process)
         self.processes = []
         shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -2,9 +2,23 @@
 """From figures to rows and a table. Pure."""
 import statistics
 
+FAR = 1.6  # times the least distance of our CPUs, seen in a run
 GENERATOR_BUSY = 0.03  # a generator with less idle time than this is the limit
 HEADER = ("case", "size", "peer", "Mpps (min-max)", "Gbit/s", "to testpmd", "to ovs", "cycles",
           "loss-free", "p50/p99/p99.9 us at 10 %", "at 70 %", "notes")
+
+
+def near(results):
+    """Without the measurements that were taken while the hypervisor had our two CPUs further apart
+    than at other times, where there are better ones of the same: they are another machine's."""
+    distances = [m["distance_ns"] for r in results for m in r["throughput"] if m["distance_ns"] > 0]
+    limit = FAR * min(distances, default=0)
+    kept = []
+    for r in results:
+        close = [m for m in r["throughput"] if 0 < m["distance_ns"] <= limit]
+        kept.append({**r, "throughput": close or r["throughput"],
+                     "far": bool(r["throughput"]) and not close})
+    return kept
 
 
 def spread(values, digits=2):
@@ -26,6 +40,8 @@ def notes(result):
     throughput = result.get("throughput", [])
     if throughput and median_of(result, "idle") < GENERATOR_BUSY:
         found.append("GENERATOR is the limit")
+    if result.get("far"):
+        found.append(f"CPUs {median_of(result, 'distance_ns'):.0f} ns apart")
     for key, section in (("stolen", "steal"), ("others on the CPUs", "others")):
         worst = max((m["machine"][section] for m in _measurements(result)), default=0)
         if worst > 0.02:
@@ -46,14 +62,13 @@ def _measurements(result):
 
 
 def ratio(result, results, other):
-    """Median of ours by theirs, round by round where both have all rounds."""
+    """Our median by theirs; None where the CPUs were never equally near for both."""
     for candidate in results:
-        if candidate["peer"] == other and candidate is not result and \
+        if candidate["peer"] == other and candidate["peer"] != result["peer"] and \
                 (candidate["case"], candidate["size"]) == (result["case"], result["size"]):
-            mine = [m["mpps"] for m in result.get("throughput", [])]
-            theirs = [m["mpps"] for m in candidate.get("throughput", [])]
-            pairs = [a / b for a, b in zip(mine, theirs) if b > 0]
-            return statistics.median(pairs) if pairs else None
+            mine, theirs = median_of(result, "mpps"), median_of(candidate, "mpps")
+            if mine is not None and theirs and result.get("far") == candidate.get("far"):
+                return mine / theirs
     return None
 
 

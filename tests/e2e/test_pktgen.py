@@ -83,7 +83,7 @@ def test_loss_is_seen(switch):
 
 def test_bad_commands_are_refused(switch, tmp_path):
     _, generator = switch
-    for keys, why in (({"command": "fly"}, "fly: the commands are open and run"),
+    for keys, why in (({"command": "fly"}, "fly: the commands are open, run and dist"),
                       ({"command": "open", "port": "x", "path": str(tmp_path / "no")}, "x: No such"),
                       ({"command": "open", "port": "vm0", "path": "/x"}, "vm0: not a new name"),
                       ({"command": "open", "port": "x", "path": "/x", "ring": 100}, "power of two"),

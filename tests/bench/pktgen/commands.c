@@ -6,10 +6,12 @@
  *   {"command": "open", "port": NAME, "path": SOCKET | "fd": N, "ring": 1024, "idle": false}
  *   {"command": "run", "seconds": S, "warmup": S, "receivers": [NAME...], "senders":
  *      [{"port": NAME, "src": MAC, "dst": [MAC...], "sizes": [BYTES...], "rate": FRAMES/S or 0}]}
+ *   {"command": "distance", "cpu": N}
  * A command that cannot be done is answered by {"error": why}.
  */
 #include <errno.h>
 #include <netinet/ether.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,6 +189,19 @@ command_run(struct pktgen *g, json_t *args)
 	return answer;
 }
 
+static json_t *
+command_distance(struct pktgen *g, json_t *args)
+{
+	json_error_t error;
+	double ns;
+	int cpu, rc;
+
+	if (json_unpack_ex(args, &error, 0, "{s:i}", "cpu", &cpu) != 0)
+		return refuse(error.text, "distance");
+	rc = cpu < 0 || cpu >= CPU_SETSIZE ? -EINVAL : distance_measure(g, cpu, &ns);
+	return rc == 0 ? json_pack("{s:f}", "ns", ns) : refuse(strerror(-rc), "distance");
+}
+
 json_t *
 command_execute(struct pktgen *g, const char *line)
 {
@@ -201,8 +216,10 @@ command_execute(struct pktgen *g, const char *line)
 		answer = command_open(g, args);
 	else if (command != NULL && strcmp(command, "run") == 0)
 		answer = command_run(g, args);
+	else if (command != NULL && strcmp(command, "distance") == 0)
+		answer = command_distance(g, args);
 	else
-		answer = refuse("the commands are open and run", command ? command : "?");
+		answer = refuse("the commands are open, run and distance", command ? command : "?");
 	json_decref(args);
 	return answer;
 }

@@ -166,5 +166,9 @@ void histogram_add(struct histogram *h, uint64_t value);
 /* The least value that share (0 to 1) of all are not above, to 1/64. 0 where there is none. */
 uint64_t histogram_quantile(const struct histogram *h, double share);
 
+/* distance.c. Nanoseconds that a cache line takes from our CPU to that one and back. 0, or a
+ * negative errno: there is no such CPU, or it is busy. */
+int distance_measure(const struct pktgen *g, int cpu, double *ns);
+
 /* commands.c. Handles one line of JSON; the answer is a new object. */
 json_t *command_execute(struct pktgen *g, const char *line);
