@@ -6,7 +6,7 @@ from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
 FIELDS = "user nice system idle iowait irq softirq steal guest guest_nice".split()
-WARN = 0.02  # of a CPU
+WARN = 0.05  # of a CPU
 
 
 def parse_stat(text):

@@ -51,14 +51,16 @@ class Case:
         """Can this peer do it?"""
         if self.wire and self.wire not in (*peer.wires, "generated"):
             return False
+        if self.addresses > 1 and getattr(peer, "one_address", False):
+            return False
         return peer.fans_out or (self.kind != "broadcast" and not self.ports)
 
     def paced_wire(self):
         """Is a loss-free rate of it looked for? Not where the wire cannot be paced."""
         return self.wire in ("", "generated")
 
-    def topology(self, folder, paced):
-        """paced: the generator is the wire too."""
+    def topology(self, folder, paced, own_wire=True):
+        """paced: the generator is the wire too, as it must be for a peer without one of its own."""
         guests = {"wire-guest": 1, "guest-wire": 1, "guest-guest": 2,
                   "broadcast": 1 + self.receivers}[self.kind]
         if self.addresses > 1:
@@ -70,12 +72,13 @@ class Case:
             lists = spread_addresses(guests, guests)
         wire = {"wire-guest": "pcap", "guest-wire": "null", "guest-guest": None,
                 "broadcast": "null"}[self.kind]
-        if self.kind in ("wire-guest", "guest-wire") and (paced or self.wire == "generated"):
+        if self.kind in ("wire-guest", "guest-wire") and (
+                paced or self.wire == "generated" or not own_wire):
             wire = "guest"
         elif self.wire:
             wire = self.wire
         idle = max(0, self.ports - len(lists)) if self.ports else 0
-        t = Topology(folder, wire, lists, f"{folder}/wire.pcap", idle)
+        t = Topology(folder, wire, lists, f"{folder}/wire.pcap", tuple(self.sizes), idle)
         if wire == "pcap":
             write_pcap(t.pcap, self.destinations(t), self.sizes)
         return t
@@ -115,6 +118,7 @@ def all_cases():
     for mixed in False, True:
         cases += [Case("wire-guest", ports=64, addresses=4096, mixed=mixed, wire="generated"),
                   Case("guest-guest", ports=64, addresses=4096, mixed=mixed)]
+    cases += [Case("wire-guest", wire=wire) for wire in ("software", "flow-queue")]
     cases += [Case(size=size, **k) for size in ("1518", "imix", "256") for k in kinds]
     return cases
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from . import busy, children, machine, plots, report
 from .budget import Budget
 from .cases import SIZES, all_cases, select
+from .peer_kernel import Bridge, Macvtap
 from .peer_macvswitch import Macvswitch
 from .peer_ovs import OvsFlows, OvsNormal
 from .peer_testpmd import TestpmdIo
 from .session import GENERATOR_CPU, SWITCH_CPU, Session
 
-PEERS = {p.name: p for p in (Macvswitch, TestpmdIo, OvsNormal, OvsFlows)}
+PEERS = {p.name: p for p in (Macvswitch, TestpmdIo, OvsNormal, OvsFlows, Macvtap, Bridge)}
 HUGEPAGES = 1400
 QUICK = {"budget": 300.0, "rounds": 2, "seconds": 0.3, "trial": 0.15}
 FULL = {"budget": None, "rounds": 3, "seconds": 1.0, "trial": 0.5}
@@ -38,6 +39,7 @@ class Run:
             if (r["case"], r["size"], r["peer"]) == (case.name, case.size, peer):
                 return r
         self.results.append({"case": case.name, "size": case.size, "peer": peer,
+                             "in_generator": getattr(PEERS[peer], "in_generator", False),
                              "throughput": [], "loss_free": [], "latency": {}, "notes": []})
         return self.results[-1]
 
@@ -149,7 +151,7 @@ def parse(arguments=None):
 def save(run, about, lines):
     folder = run.options.out or TOP / "results" / time.strftime("%Y-%m-%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    results = report.near(run.results)
+    results = report.comparable(run.results)
     for r, seen in zip(run.results, results):
         r["notes"] = report.notes(seen)
     options = {k: v for k, v in vars(run.options).items() if k != "out"}
@@ -191,7 +193,7 @@ def main():
             run.errors.append("interrupted")
         finally:
             children.sweep()
-    results = report.near(run.results)
+    results = report.comparable(run.results)
     lines = report.table([report.row(r, results) for r in results])
     print("\n".join(lines))
     if run.skipped:

@@ -4,13 +4,14 @@ what DPDK's drivers can do on one core."""
 import os
 import re
 
+from .simwire import SimWire
 from .testpmd import Testpmd
 
 
 class TestpmdIo:
     name = "testpmd"
     fans_out = False
-    wires = ()
+    wires = ("flow-queue", "software")  # to it they are the same: it is promiscuous
     hugepage_mb = 512
 
     def __init__(self, topology, cpu):
@@ -18,6 +19,10 @@ class TestpmdIo:
         assert not t.idle and len(t.guests) + (t.wire is not None) == 2
         eal = {"pcap": ["--vdev", f"net_pcap0,rx_pcap={t.pcap},infinite_rx=1"],
                "null": ["--vdev", "net_null0,no-rx=1"]}.get(t.wire, [])
+        self.topology, self.simwire = t, None
+        if t.wire in self.wires:
+            self.simwire = SimWire(t.folder, False)
+            eal = [*self.simwire.nic.eal.split(), "--vdev", self.simwire.nic.device]
         names = (["wire"] if t.wire == "guest" else []) + t.names
         self.sockets = {name: os.path.join(t.folder, f"{name}.sock") for name in names}
         for i, path in enumerate(self.sockets.values()):
@@ -30,7 +35,9 @@ class TestpmdIo:
         self.testpmd.command("start")
 
     def wait_ready(self):
-        pass
+        if self.simwire is not None:
+            self.simwire.start([a for those in self.topology.guests for a in those],
+                               self.topology.sizes)
 
     def forwarded(self):
         return self.testpmd.packets(self.wire_port)[1]
@@ -45,3 +52,5 @@ class TestpmdIo:
 
     def stop(self):
         self.testpmd.stop()
+        if self.simwire is not None:
+            self.simwire.close()

@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From figures to rows and a table. Pure."""
+import math
 import statistics
 
-FAR = 1.6  # times the least distance of our CPUs, seen in a run
+FAR = 2.5  # times the least distance of our CPUs in a run is another place than that
+DISTURBED = 0.05  # of a CPU
 GENERATOR_BUSY = 0.03  # a generator with less idle time than this is the limit
 HEADER = ("case", "size", "peer", "Mpps (min-max)", "Gbit/s", "to testpmd", "to ovs", "cycles",
           "loss-free", "p50/p99/p99.9 us at 10 %", "at 70 %", "notes")
 
 
-def near(results):
-    """Without the measurements that were taken while the hypervisor had our two CPUs further apart
-    than at other times, where there are better ones of the same: they are another machine's."""
+def _disturbed(measurement):
+    m = measurement["machine"]
+    return m["steal"] > DISTURBED or m["others"] > DISTURBED
+
+
+def comparable(results):
+    """Without the measurements that somebody disturbed, and without those that were taken while the
+    hypervisor had our two CPUs further apart than at other times (another machine's, as it were),
+    where there are better ones of the same."""
     distances = [m["distance_ns"] for r in results for m in r["throughput"] if m["distance_ns"] > 0]
-    limit = FAR * min(distances, default=0)
+    low, high = min(distances, default=0), max(distances, default=0)
+    limit = math.sqrt(low * high) if high > FAR * low else high
     kept = []
     for r in results:
-        close = [m for m in r["throughput"] if 0 < m["distance_ns"] <= limit]
-        kept.append({**r, "throughput": close or r["throughput"],
-                     "far": bool(r["throughput"]) and not close})
+        near = [m for m in r["throughput"] if 0 < m["distance_ns"] <= limit]
+        some = near or r["throughput"]
+        calm = [m for m in some if not _disturbed(m)]
+        kept.append({**r, "throughput": calm or some, "far": bool(some) and not near})
     return kept
 
 
@@ -38,15 +48,18 @@ def notes(result):
     """What a reader must know of the row, as short texts."""
     found = []
     throughput = result.get("throughput", [])
-    if throughput and median_of(result, "idle") < GENERATOR_BUSY:
+    if result.get("in_generator"):
+        found.append("copies by the generator's system calls")
+    elif throughput and median_of(result, "idle") < GENERATOR_BUSY:
         found.append("GENERATOR is the limit")
     if result.get("far"):
         found.append(f"CPUs {median_of(result, 'distance_ns'):.0f} ns apart")
     for key, section in (("stolen", "steal"), ("others on the CPUs", "others")):
         worst = max((m["machine"][section] for m in _measurements(result)), default=0)
-        if worst > 0.02:
+        if worst > DISTURBED:
             found.append(f"{key} {worst:.0%}")
-    if any(m.get("generator_limited") for m in result.get("loss_free", [])):
+    limited = any(m.get("generator_limited") for m in result.get("loss_free", []))
+    if limited and not result.get("in_generator"):
         found.append("loss-free: GENERATOR is the limit")
     if any(m.get("reordered") for m in throughput):
         found.append("reordered")

@@ -17,7 +17,8 @@ class Session:
         self.case = case
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mvsw-b"))
-            self.topology = t = case.topology(folder, paced)
+            self.topology = t = case.topology(
+                folder, paced, getattr(peer, "own_wire", True))
             self.peer = peer(t, SWITCH_CPU)
             stack.callback(self.peer.stop)
             taps = getattr(self.peer, "taps", {})

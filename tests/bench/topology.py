@@ -17,11 +17,13 @@ def address(number):
 class Topology:
     """wire: what stands for the NIC. "pcap": sends the frames of `pcap` for ever, inside of the
     switch's own thread; "null": swallows all; "guest": a guest's interface, so that the generator
-    is the wire; None: there is none. guests[i]: the addresses of vm{i}."""
+    is the wire; "flow-queue", "software": simwire.py's, with and without flow rules; None: there is
+    none. guests[i]: the addresses of vm{i}."""
     folder: str
     wire: str
     guests: list
     pcap: str = ""
+    sizes: tuple = (64,)  # of what a wire sends by itself
     idle: int = 0  # further guests, attached and idle, in addition to `guests`
 
     @property
