@@ -37,8 +37,11 @@ def processes():
     return found
 
 
-def descendants(root):
-    """Process ids of root and all that it started."""
+KERNEL_THREADS = 2  # the process id of their parent
+
+
+def descendants(*roots):
+    """Process ids of these and of all that they started."""
     children = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -46,7 +49,7 @@ def descendants(root):
         except OSError:
             continue
         children.setdefault(int(text[text.rindex(")") + 2:].split()[1]), []).append(int(path.name))
-    found, todo = set(), [root]
+    found, todo = set(), list(roots)
     while todo:
         pid = todo.pop()
         found.add(pid)
@@ -55,17 +58,19 @@ def descendants(root):
 
 
 class Watch:
-    """From its making to report(): what the CPUs were taken for by others."""
+    """From its making to report(): what the CPUs were taken for by others. in_kernel: what is
+    measured is the kernel, so its threads are no others."""
 
-    def __init__(self, cpus):
+    def __init__(self, cpus, in_kernel=False):
         self.cpus, self.start = cpus, time.monotonic()
+        self.roots = (os.getpid(), KERNEL_THREADS) if in_kernel else (os.getpid(),)
         self.stat, self.before = parse_stat(Path("/proc/stat").read_text()), processes()
 
     def report(self):
         """{"steal": share of the worst CPU, "others": CPUs' worth, "who": [names]}."""
         took = max(time.monotonic() - self.start, 1e-3)
         stat, after = parse_stat(Path("/proc/stat").read_text()), processes()
-        ours = descendants(os.getpid())
+        ours = descendants(*self.roots)
         steal = max((stat[c]["steal"] - self.stat[c]["steal"]) / TICK / took for c in self.cpus)
         used = {}
         for pid, (name, _, ticks) in after.items():

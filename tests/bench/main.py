@@ -19,6 +19,7 @@ from .peer_testpmd import TestpmdIo
 from .session import GENERATOR_CPU, SWITCH_CPU, Session
 
 PEERS = {p.name: p for p in (Macvswitch, TestpmdIo, OvsNormal, OvsFlows, Macvtap, Bridge)}
+CPUS = (SWITCH_CPU, GENERATOR_CPU)
 HUGEPAGES = 1400
 QUICK = {"budget": 300.0, "rounds": 2, "seconds": 0.3, "trial": 0.15}
 FULL = {"budget": None, "rounds": 3, "seconds": 1.0, "trial": 0.5}
@@ -60,7 +61,7 @@ class Run:
 
     def _throughput(self, case, peer, result):
         with Session(case, peer, paced=False) as session:
-            watch = busy.Watch((SWITCH_CPU, GENERATOR_CPU))
+            watch = busy.Watch(CPUS, result["in_generator"])
             measured = session.throughput(self.options.seconds)
             measured["machine"] = watch.report()
         result["throughput"].append(measured)
@@ -68,7 +69,7 @@ class Run:
     def _paced(self, case, peer, result):
         o = self.options
         with Session(case, peer, paced=True) as session:
-            watch = busy.Watch((SWITCH_CPU, GENERATOR_CPU))
+            watch = busy.Watch(CPUS, result["in_generator"])
             found = session.loss_free(o.trial, o.loss, o.repeats)
             for load, share in LOADS.items():
                 if found["mpps"] > 0:
@@ -204,7 +205,7 @@ def main():
 
 
 def _watch_for(seconds):
-    watch = busy.Watch((SWITCH_CPU, GENERATOR_CPU))
+    watch = busy.Watch(CPUS)
     time.sleep(seconds)
     return watch.report()
 

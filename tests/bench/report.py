@@ -54,10 +54,11 @@ def notes(result):
         found.append("GENERATOR is the limit")
     if result.get("far"):
         found.append(f"CPUs {median_of(result, 'distance_ns'):.0f} ns apart")
-    for key, section in (("stolen", "steal"), ("others on the CPUs", "others")):
-        worst = max((m["machine"][section] for m in _measurements(result)), default=0)
-        if worst > DISTURBED:
-            found.append(f"{key} {worst:.0%}")
+    for what, key in (("stolen", "steal"), ("BUSY CORES", "others")):
+        worst = max(_measurements(result), key=lambda m: m["machine"][key], default=None)
+        if worst is not None and worst["machine"][key] > DISTURBED:
+            who = f" ({', '.join(worst['machine']['who'])})" if key == "others" else ""
+            found.append(f"{what}: {worst['machine'][key]:.0%}{who}")
     limited = any(m.get("generator_limited") for m in result.get("loss_free", []))
     if limited and not result.get("in_generator"):
         found.append("loss-free: GENERATOR is the limit")
