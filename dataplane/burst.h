@@ -7,6 +7,7 @@
 
 #include "dataplane/flood.h"
 #include "dataplane/forward.h"
+#include "dataplane/offload.h"
 #include "dataplane/output.h"
 
 /*
@@ -24,7 +25,7 @@ struct burst {
 	const struct view *v;
 	uint16_t index; /* of the port or uplink where the frames came in */
 	uint16_t owner;
-	uint32_t max_frame; /* 0: any length will do */
+	uint32_t max_frame; /* of what is not to be cut; 0: any length will do */
 	uint64_t head;      /* the 14 bytes of the header as two overlapping numbers */
 	uint64_t tail;
 	bool known; /* head and tail are those of a good frame */
@@ -65,7 +66,8 @@ burst_next(struct burst *b, const struct rte_mbuf *m, struct verdict *verdict,
 	uint64_t head, tail;
 
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN ||
-		     (b->max_frame != 0 && m->pkt_len > b->max_frame))) {
+		     (b->max_frame != 0 && m->pkt_len > b->max_frame &&
+		      !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG)))) {
 		b->known = false;
 		*verdict = burst_bad(m);
 		return false;
@@ -100,7 +102,15 @@ burst_forward(struct worker *w, struct poll_state *source, struct rte_mbuf **pkt
 
 	if (guest)
 		b.max_frame = b.v->uplinks[uplink].max_frame;
-	else /* a guest's frames were copied just now */
+	w->offloads =
+		(guest ? &b.v->ports[b.index].endpoint : &b.v->uplinks[uplink].endpoint)->gives &&
+		offload_seen(pkts, n);
+	if (unlikely(w->offloads)) {
+		n = offload_admit_burst(pkts, n, b.max_frame, counters);
+		if (n == 0)
+			return;
+	}
+	if (!guest) /* a guest's frames were copied just now */
 		for (uint16_t j = 0; j < n; j++)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[j], void *));
 	burst_next(&b, pkts[0], &verdict, &receivers[0], origin);

@@ -87,6 +87,7 @@ dataplane_create(const struct dataplane_config *config, struct dataplane **out, 
 	if (dp == NULL)
 		return err_set(e, -ENOMEM, "out of memory for the dataplane");
 	dp->may_sleep = config->may_sleep;
+	dp->pools = config->pools;
 	dp->tsc_hz = rte_get_tsc_hz();
 	err = make_rcu(dp);
 	if (err == 0)

@@ -5,6 +5,7 @@
 
 #include "config/errmsg.h"
 #include "dataplane/counters.h"
+#include "dataplane/offload.h"
 #include "dataplane/view.h"
 
 /*
@@ -17,6 +18,7 @@ struct dataplane_config {
 	uint32_t n_workers;
 	unsigned int lcores[MAX_WORKERS]; /* EAL lcore ids, none the main one */
 	bool may_sleep;                   /* workers without frames rest in short steps */
+	struct offload_pools pools;       /* the caller's; not freed before the dataplane */
 };
 
 /*

@@ -12,11 +12,19 @@
 
 /* Sends n frames of so many bytes on one queue and counts them; a device's leftovers are freed. */
 static __rte_always_inline void
-send_queue(const struct endpoint *ep, uint16_t queue, struct rte_mbuf **pkts, uint16_t n,
-	   uint32_t bytes, enum drop_reason if_full, struct counters *counters)
+send_queue(const struct worker *w, const struct endpoint *ep, uint16_t queue,
+	   struct rte_mbuf **pkts, uint16_t n, uint32_t bytes, enum drop_reason if_full,
+	   struct counters *counters)
 {
-	uint16_t sent = endpoint_tx(ep, queue, pkts, n);
+	uint16_t sent;
 
+	if (unlikely(w->offloads)) {
+		const struct offload_way way = {&w->dp->pools, ep, queue, if_full, counters};
+
+		offload_send(&way, pkts, n);
+		return;
+	}
+	sent = endpoint_tx(ep, queue, pkts, n);
 	counters->to_packets += sent;
 	counters->to_bytes += bytes;
 	if (likely(sent == n))
@@ -31,7 +39,7 @@ send_queue(const struct endpoint *ep, uint16_t queue, struct rte_mbuf **pkts, ui
 
 /* A guest with several queues: each flow has its queue. */
 static void
-send_by_flow(const struct endpoint *ep, struct rte_mbuf **pkts, uint16_t n,
+send_by_flow(const struct worker *w, const struct endpoint *ep, struct rte_mbuf **pkts, uint16_t n,
 	     struct counters *counters)
 {
 	struct batch queues[MAX_QUEUE_PAIRS];
@@ -46,7 +54,7 @@ send_by_flow(const struct endpoint *ep, struct rte_mbuf **pkts, uint16_t n,
 	}
 	for (uint16_t q = 0; q < ep->tx_queues; q++)
 		if (queues[q].n > 0)
-			send_queue(ep, q, queues[q].pkts, queues[q].n, queues[q].bytes,
+			send_queue(w, ep, q, queues[q].pkts, queues[q].n, queues[q].bytes,
 				   DROP_RING_FULL, counters);
 }
 
@@ -57,11 +65,11 @@ send_port(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n, u
 	struct counters *counters = &w->ports[port];
 
 	if (unlikely(ep->kind == ENDPOINT_ETHDEV))
-		send_queue(ep, ep->txq[w->id], pkts, n, bytes, DROP_TX_FULL, counters);
+		send_queue(w, ep, ep->txq[w->id], pkts, n, bytes, DROP_TX_FULL, counters);
 	else if (unlikely(ep->tx_queues > 1))
-		send_by_flow(ep, pkts, n, counters);
+		send_by_flow(w, ep, pkts, n, counters);
 	else
-		send_queue(ep, 0, pkts, n, bytes, DROP_RING_FULL, counters);
+		send_queue(w, ep, 0, pkts, n, bytes, DROP_RING_FULL, counters);
 }
 
 static __rte_always_inline void
@@ -75,7 +83,7 @@ send_wire(struct worker *w, uint16_t uplink, struct rte_mbuf **pkts, uint16_t n,
 		rte_pktmbuf_free_bulk(pkts, n);
 		return;
 	}
-	send_queue(&u->endpoint, u->endpoint.txq[w->id], pkts, n, bytes, DROP_TX_FULL,
+	send_queue(w, &u->endpoint, u->endpoint.txq[w->id], pkts, n, bytes, DROP_TX_FULL,
 		   &w->uplinks[uplink]);
 }
 

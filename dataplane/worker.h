@@ -9,6 +9,7 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/forward.h"
+#include "dataplane/offload.h"
 #include "dataplane/view.h"
 
 /*
@@ -49,6 +50,7 @@ struct dataplane {
 	_Atomic bool stop;           /* control writes, workers read */
 	bool may_sleep;              /* constant once workers run */
 	uint64_t tsc_hz;
+	struct offload_pools pools; /* constant once workers run */
 	struct rte_rcu_qsbr *qsbr;
 	uint32_t n_workers;
 	struct worker *workers[MAX_WORKERS];
@@ -73,6 +75,7 @@ struct worker {
 
 	/* The burst under way. */
 	struct flood_account flood;
+	bool offloads;               /* some of its frames have needs: dataplane/offload.h */
 	uint16_t n_touched;          /* ports with something in their batch */
 	uint16_t touched[MAX_PORTS]; /* each once */
 	struct batch to_port[MAX_PORTS];
