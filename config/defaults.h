@@ -22,11 +22,13 @@
 #define DEFAULT_UPLINK_QUEUES 0 /* auto */
 #define DEFAULT_DEMUX DEMUX_AUTO
 #define DEFAULT_FLOOD_SHARE 25 /* percent */
+#define DEFAULT_UPLINK_OFFLOADS true
 
 /* [port NAME] */
 #define DEFAULT_MODE MODE_VEPA /* as in `ip link add ... type macvtap` */
 #define DEFAULT_SOCKET_ROLE ROLE_SERVER
 #define DEFAULT_PORT_QUEUES 1
+#define DEFAULT_PORT_OFFLOADS true
 #define DEFAULT_TRUST TRUST_OFF /* as in libvirt */
 #define DEFAULT_OWN_SOURCE OWN_SOURCE_DROP
 #define DEFAULT_LINK_FOLLOW true

@@ -88,6 +88,8 @@ static const struct key uplink_keys[] = {
 	 .parse = parse_number, .format = format_number,
 	 .help = "percent of a worker's time that each source's broadcast and multicast may take "
 		 "while there is unicast; 100: no limit"},
+	{"offloads", FIELD(uplink_settings, offloads), BOOLEAN,
+	 .help = "use the NIC's checksum and segmentation offloads"},
 	{0},
 };
 
@@ -110,6 +112,8 @@ static const struct key port_keys[] = {
 	 .values = "user, user:group or :group", .help = "who owns the socket"},
 	{"queues", FIELD(port_settings, queues), NUMBER(1, MAX_QUEUE_PAIRS), .parse = parse_number,
 	 .format = format_number, .help = "queue pairs"},
+	{"offloads", FIELD(port_settings, offloads), BOOLEAN,
+	 .help = "offer the guest checksum and segmentation offloads"},
 	{"trust_guest_rx_filters", FIELD(port_settings, trust_guest_rx_filters),
 	 CHOICE(trust_choices), .when = KEY_ANY_TIME, .values = "off, multicast or on",
 	 .help = "which part of the guest's receive filter is applied"},

@@ -64,6 +64,7 @@ struct uplink_settings {
 	uint32_t queues;      /* receive queues; 0: auto */
 	enum demux demux;     /* how addresses may reach their ports */
 	uint32_t flood_share; /* percent of a worker's time, 1 to 100, for each source of floods */
+	bool offloads;        /* the NIC's, for checksums and segmentation, are used */
 };
 
 struct port_settings {
@@ -76,6 +77,7 @@ struct port_settings {
 	enum socket_role socket_role;
 	char socket_owner[2 * NAME_SIZE]; /* "": leave; else user, user:group or :group */
 	uint32_t queues;                  /* pairs, 1 to MAX_QUEUE_PAIRS */
+	bool offloads;                    /* for checksums and segmentation are offered */
 	enum trust trust_guest_rx_filters;
 	enum own_source own_source;
 	char qmp[SOCKET_PATH_SIZE]; /* "": none */

@@ -81,6 +81,7 @@ struct daemon {
 	struct qmp_monitors *monitors;
 	struct dataplane *dp;
 	struct rte_mempool *guest_pool; /* frames from guests */
+	struct offload_pools segment_pools;
 	struct retired_pool *retired;
 	struct worker_load loads[2][MAX_WORKERS]; /* a second ago, and the second before */
 	struct uplink *uplinks[MAX_UPLINKS];

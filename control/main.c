@@ -20,6 +20,7 @@
 #include "control/guest.h"
 #include "control/log.h"
 #include "control/machine.h"
+#include "control/offloads.h"
 #include "control/options.h"
 #include "control/port.h"
 #include "control/reload.h"
@@ -142,6 +143,7 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 {
 	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP};
 	unsigned int lcore;
+	int err;
 
 	d->guest_pool = rte_pktmbuf_pool_create("guests", GUEST_POOL_MBUFS, GUEST_POOL_CACHE, 0,
 						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -149,6 +151,11 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 		return err_set(e, -ENOMEM,
 			       "no memory for %d buffers: more hugepages, or more of -m in `eal`",
 			       GUEST_POOL_MBUFS);
+	offloads_guard_pool(d->guest_pool);
+	err = offloads_pools_create(&d->segment_pools, e);
+	if (err != 0)
+		return err;
+	config.pools = d->segment_pools;
 	RTE_LCORE_FOREACH_WORKER (lcore) {
 		if (config.n_workers < MAX_WORKERS)
 			config.lcores[config.n_workers++] = lcore;
@@ -235,6 +242,7 @@ run(struct daemon *d, const struct settings *s, const char *program, const struc
 no_dataplane:
 	dataplane_destroy(d->dp);
 	daemon_free_retired(d);
+	offloads_pools_free(&d->segment_pools);
 	rte_mempool_free(d->guest_pool);
 	qmp_monitors_destroy(d->monitors);
 	vhost_mailbox_destroy(d->vhost);

@@ -22,6 +22,7 @@
 #include "control/log.h"
 #include "control/nic_bond.h"
 #include "control/nic_start.h"
+#include "control/offloads.h"
 
 #define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
 #define AF_PACKET_FRAMESZ 2048 /* the driver's default */
@@ -349,6 +350,7 @@ nic_endpoint(const struct nic *nic, uint32_t first, uint32_t workers, struct end
 	ep->ethdev = nic->ethdev;
 	ep->rx_queues = nic->rx_queues;
 	ep->tx_queues = nic->tx_queues;
+	offloads_of_device(nic->tx_offloads, nic->rx_offloads, ep);
 	for (uint32_t w = 0; w < workers; w++)
 		ep->txq[w] = (uint8_t)((w + workers - first % workers) % workers % nic->tx_queues);
 }

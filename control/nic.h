@@ -36,9 +36,10 @@ struct nic {
 	uint32_t min_mtu, max_mtu;
 	unsigned int if_index; /* kernel interface behind the driver; 0: none */
 	bool carrier;
-	uint32_t speed;             /* Mbit/s; 0: unknown */
-	struct rte_mempool *pool;   /* receive buffers */
-	struct nic_bond *bond;      /* owned; NULL: the device is no bond */
+	uint32_t speed;                    /* Mbit/s; 0: unknown */
+	uint64_t tx_offloads, rx_offloads; /* RTE_ETH_*_OFFLOAD_*, as configured */
+	struct rte_mempool *pool;          /* receive buffers */
+	struct nic_bond *bond;             /* owned; NULL: the device is no bond */
 	_Atomic bool reset_pending; /* the interrupt thread writes: the device wants a reset */
 	_Atomic bool removed;       /* likewise: it is gone */
 	uint32_t n_notes;
@@ -54,6 +55,7 @@ struct nic_wants {
 	/* Further receive queues, for ports; NULL: none. Asked when the device runs: are they of
 	 * use? If not, the device is started anew without them. */
 	bool (*port_queues_useful)(const struct nic *nic);
+	bool offloads; /* checksums and segmentation, where the device has them */
 };
 
 /*

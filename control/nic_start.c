@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "control/nic_bond.h"
+#include "control/offloads.h"
 
 #define DESCRIPTORS 1024
 #define PORT_QUEUE_DESCRIPTORS 256 /* a port's own queue has one receiver to wait for */
@@ -108,9 +109,12 @@ configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 	int err;
 
 	conf.rxmode.mtu = RTE_MIN(nic->mtu, (uint32_t)RTE_ETHER_MTU);
-	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	nic->rx_offloads = offloads_for_rx(info, wants->offloads);
+	nic->tx_offloads = offloads_for_tx(info, wants->offloads);
+	conf.rxmode.offloads =
+		(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) | nic->rx_offloads;
 	conf.intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
-	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	conf.txmode.offloads = nic->tx_offloads;
 	if (nic->shared_queues > 1 && info->flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		/* ethdev refuses it without RSS. */

@@ -63,7 +63,8 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 				  .device = p->settings.device,
 				  .mtu = p->uplink->nic.mtu,
 				  .rx_queues = p->settings.queues,
-				  .workers = dataplane_workers(d->dp)};
+				  .workers = dataplane_workers(d->dp),
+				  .offloads = p->settings.offloads};
 	struct rte_mempool *pool;
 	int err = nic_open(&p->nic, &wants, e);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "control/log.h"
+#include "control/offloads.h"
 #include "control/port_filter.h"
 
 /* What is being put together: the spec and the growing array it borrows. */
@@ -57,10 +58,14 @@ draft_address(struct draft *draft, uint64_t mac, uint16_t port)
 static void
 draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep)
 {
+	struct guest_facts facts;
+
 	if (!port_is_vhost(p)) {
 		nic_endpoint(&p->nic, p->uplink->first_worker, dataplane_workers(d->dp), ep);
 		return;
 	}
+	vhost_facts(p->guest.vid, &facts);
+	offloads_of_guest(facts.features, ep);
 	ep->kind = ENDPOINT_VHOST;
 	ep->vid = p->guest.vid;
 	ep->rx_queues = p->pairs;

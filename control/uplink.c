@@ -63,7 +63,8 @@ uplink_wants(const struct daemon *d, const struct uplink_settings *s)
 				  .mtu = s->mtu,
 				  .rx_queues = s->queues,
 				  .workers = dataplane_workers(d->dp),
-				  .port_queues_useful = flow ? nic_steer_supported : NULL};
+				  .port_queues_useful = flow ? nic_steer_supported : NULL,
+				  .offloads = s->offloads};
 }
 
 static int

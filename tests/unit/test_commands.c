@@ -134,7 +134,7 @@ grammar_errors(void **state)
 	(void)state;
 	expect("an object is missing; try: macvctl help", 0, NULL);
 	expect("uplink add: unknown key \"colour\"; known: device, mtu, hairpin, queues, demux, "
-	       "flood_share",
+	       "flood_share, offloads",
 	       WORDS("uplink", "add", "up0", "device", "x", "colour", "red"));
 	expect("uplink set: unknown key \"mt\"; known: mtu, hairpin, demux, flood_share",
 	       WORDS("uplink", "set", "up0", "mt", "1500"));

@@ -65,13 +65,13 @@ test_tables(void **state)
 {
 	static const char *const order[] = {
 		"control control_group workers worker_cpus eal idle ",
-		"device mtu hairpin queues demux flood_share ",
-		"uplink mode mac socket device socket_role socket_owner queues "
+		"device mtu hairpin queues demux flood_share offloads ",
+		"uplink mode mac socket device socket_role socket_owner queues offloads "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
 		"nopromisc link_follow max_addresses max_filter_changes "};
 	static const char *const add_only[] = {
-		"control control_group workers worker_cpus eal idle ", "device queues ",
-		"uplink socket device socket_role socket_owner queues "};
+		"control control_group workers worker_cpus eal idle ", "device queues offloads ",
+		"uplink socket device socket_role socket_owner queues offloads "};
 	static const char *const names[] = {"daemon", "uplink", "port"};
 
 	(void)state;
@@ -138,6 +138,7 @@ test_defaults(void **state)
 		{SECTION_UPLINK, "mtu", NULL},
 		{SECTION_UPLINK, "hairpin", "off"},
 		{SECTION_UPLINK, "queues", "auto"},
+		{SECTION_UPLINK, "offloads", "on"},
 		{SECTION_PORT, "uplink", NULL},
 		{SECTION_PORT, "mode", "vepa"},
 		{SECTION_PORT, "mac", NULL},
@@ -146,6 +147,7 @@ test_defaults(void **state)
 		{SECTION_PORT, "socket_role", "server"},
 		{SECTION_PORT, "socket_owner", NULL},
 		{SECTION_PORT, "queues", "1"},
+		{SECTION_PORT, "offloads", "on"},
 		{SECTION_PORT, "trust_guest_rx_filters", "off"},
 		{SECTION_PORT, "own_source", "drop"},
 		{SECTION_PORT, "qmp", NULL},
@@ -212,6 +214,7 @@ test_good_values(void **state)
 		{SECTION_PORT, "socket_owner", ":107", NULL},
 		{SECTION_PORT, "socket_owner", "root", NULL},
 		{SECTION_PORT, "queues", "16", NULL},
+		{SECTION_PORT, "offloads", "off", NULL},
 		{SECTION_PORT, "trust_guest_rx_filters", "multicast", NULL},
 		{SECTION_PORT, "trust_guest_rx_filters", "on", NULL},
 		{SECTION_PORT, "own_source", "deliver", NULL},
