@@ -16,6 +16,8 @@
 #define DEFAULT_CONTROL "/run/macvswitch/control.sock"
 #define DEFAULT_WORKERS 1
 #define DEFAULT_IDLE IDLE_SLEEP
+#define DEFAULT_IDLE_AFTER 1000 /* us: at 10,000 frames a second a gap this long is rare */
+#define DEFAULT_IDLE_STEP 40    /* us */
 
 /* [uplink NAME] */
 #define DEFAULT_UPLINK_MTU 0    /* the device's own */

@@ -66,6 +66,12 @@ static const struct key daemon_keys[] = {
 	 .help = "by default hugepages if there are free ones, else --no-huge -m 512"},
 	{"idle", FIELD(daemon_settings, idle), CHOICE(idle_choices), .values = "sleep or poll",
 	 .help = "what a worker without frames does"},
+	{"idle_after", FIELD(daemon_settings, idle_after), NUMBER(10, 1000000),
+	 .parse = parse_number, .format = format_number,
+	 .help = "microseconds without frames before a worker sleeps"},
+	{"idle_step", FIELD(daemon_settings, idle_step), NUMBER(10, 10000), .parse = parse_number,
+	 .format = format_number,
+	 .help = "microseconds between looks at a device that cannot wake a sleeping worker"},
 	{0},
 };
 

@@ -27,6 +27,8 @@ daemon_defaults(struct daemon_settings *d)
 		.control = DEFAULT_CONTROL,
 		.workers = DEFAULT_WORKERS,
 		.idle = DEFAULT_IDLE,
+		.idle_after = DEFAULT_IDLE_AFTER,
+		.idle_step = DEFAULT_IDLE_STEP,
 	};
 }
 

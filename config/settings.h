@@ -54,6 +54,8 @@ struct daemon_settings {
 	char worker_cpus[TEXT_SIZE]; /* "": the daemon chooses; else a CPU list such as 2-5,7 */
 	char eal[TEXT_SIZE];         /* "": chosen by what the machine has */
 	enum idle_policy idle;       /* what a worker without frames does */
+	uint32_t idle_after;         /* so long without frames, in microseconds */
+	uint32_t idle_step; /* microseconds between looks at a device that cannot wake a worker */
 };
 
 struct uplink_settings {

@@ -57,7 +57,8 @@ struct port {
 	struct guest waiting; /* connected while another was the guest */
 	uint16_t pairs;       /* usable queue pairs, as in the published view */
 	int vid_in_view;
-	struct nic nic; /* an ethdev-backed port */
+	int kicks[MAX_QUEUE_PAIRS]; /* our own eventfds of the guest's transmit rings; -1: none */
+	struct nic nic;             /* an ethdev-backed port */
 };
 
 /* A closed device's buffers, freed when the last frame in somebody's transmit ring is back. */

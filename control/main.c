@@ -23,6 +23,7 @@
 #include "control/offloads.h"
 #include "control/options.h"
 #include "control/port.h"
+#include "control/publish.h"
 #include "control/reload.h"
 #include "control/rpc_server.h"
 #include "control/socket_file.h"
@@ -141,7 +142,11 @@ start_eal(struct daemon *d, const char *program, const struct options *o, struct
 static int
 start_dataplane(struct daemon *d, struct errmsg *e)
 {
-	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP};
+	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP,
+					  .idle_after_us = d->settings.idle_after,
+					  .idle_step_us = d->settings.idle_step,
+					  .wake_fd = publish_wake_fd,
+					  .wake_ctx = d};
 	unsigned int lcore;
 	int err;
 

@@ -22,6 +22,7 @@
 #include "control/log.h"
 #include "control/nic_bond.h"
 #include "control/nic_start.h"
+#include "control/nic_wake.h"
 #include "control/offloads.h"
 
 #define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
@@ -302,6 +303,7 @@ nic_set_mtu(struct nic *nic, uint32_t mtu, struct errmsg *e)
 		rte_eth_dev_stop(nic->ethdev);
 		err = rte_eth_dev_set_mtu(nic->ethdev, (uint16_t)mtu);
 		rte_eth_dev_start(nic->ethdev);
+		nic_wake_find(nic);
 	}
 	/* Drivers over a kernel interface know less of its limits than the kernel does. */
 	if (err != 0 && nic->if_index != 0)

@@ -39,9 +39,12 @@ struct nic {
 	uint32_t speed;                    /* Mbit/s; 0: unknown */
 	uint64_t tx_offloads, rx_offloads; /* RTE_ETH_*_OFFLOAD_*, as configured */
 	struct rte_mempool *pool;          /* receive buffers */
-	struct nic_bond *bond;             /* owned; NULL: the device is no bond */
-	_Atomic bool reset_pending; /* the interrupt thread writes: the device wants a reset */
-	_Atomic bool removed;       /* likewise: it is gone */
+	bool may_sleep;                    /* workers may: they want to be woken */
+	bool rx_events; /* so the driver was asked for receive interrupts, and has them */
+	int wake_fds[MAX_NIC_QUEUES]; /* by queue: readable when it has frames; -1: none */
+	struct nic_bond *bond;        /* owned; NULL: the device is no bond */
+	_Atomic bool reset_pending;   /* the interrupt thread writes: the device wants a reset */
+	_Atomic bool removed;         /* likewise: it is gone */
 	uint32_t n_notes;
 	char notes[NIC_NOTES][NIC_NOTE_SIZE];
 };
@@ -52,6 +55,7 @@ struct nic_wants {
 	uint32_t mtu;       /* 0: leave the device's */
 	uint32_t rx_queues; /* 0: one for each worker, where the device has as many */
 	uint32_t workers;   /* tx queues wanted: one for each */
+	bool may_sleep;     /* workers may: the device should wake them */
 	/* Further receive queues, for ports; NULL: none. Asked when the device runs: are they of
 	 * use? If not, the device is started anew without them. */
 	bool (*port_queues_useful)(const struct nic *nic);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "control/guest.h"
 #include "control/log.h"
 #include "control/port_mac.h"
 #include "control/publish.h"
@@ -64,6 +65,7 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 				  .mtu = p->uplink->nic.mtu,
 				  .rx_queues = p->settings.queues,
 				  .workers = dataplane_workers(d->dp),
+				  .may_sleep = d->settings.idle == IDLE_SLEEP,
 				  .offloads = p->settings.offloads};
 	struct rte_mempool *pool;
 	int err = nic_open(&p->nic, &wants, e);
@@ -93,6 +95,7 @@ close_endpoint(struct daemon *d, struct port *p)
 
 	if (port_is_vhost(p)) {
 		vhost_unregister(d->vhost, p->settings.socket);
+		guest_close_kicks(p->kicks);
 		return;
 	}
 	nic_close(&p->nic, &pool);
@@ -131,6 +134,8 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	p->uplink = u;
 	p->daemon = d;
 	p->guest.vid = p->waiting.vid = p->vid_in_view = -1;
+	for (uint16_t q = 0; q < MAX_QUEUE_PAIRS; q++)
+		p->kicks[q] = -1;
 	port_mac_choose(d, u, &p->settings);
 	err = check(d, u, &p->settings, e);
 	if (err == 0)

@@ -237,3 +237,15 @@ publish(struct daemon *d)
 	free(draft);
 	return err;
 }
+
+int
+publish_wake_fd(void *ctx, const struct view_poll *poll)
+{
+	const struct daemon *d = ctx;
+	const struct port *p;
+
+	if (poll->from_wire)
+		return d->uplinks[poll->index]->nic.wake_fds[poll->queue];
+	p = d->ports[poll->index];
+	return port_is_vhost(p) ? p->kicks[poll->queue] : p->nic.wake_fds[poll->queue];
+}

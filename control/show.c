@@ -333,6 +333,15 @@ json_polls(const struct daemon *d, uint32_t worker)
 	return polls;
 }
 
+/* How it rests: not at all, until somebody gives a sign, or in steps, because not everybody can. */
+static const char *
+rest_name(const struct daemon *d, const struct worker_load *load)
+{
+	if (d->settings.idle == IDLE_POLL)
+		return "poll";
+	return load->deaf ? "steps" : "signs";
+}
+
 /* busy_percent and cycles_per_packet are of the last full second, packets since the start. */
 json_t *
 show_worker(const struct daemon *d, uint32_t worker)
@@ -344,11 +353,11 @@ show_worker(const struct daemon *d, uint32_t worker)
 	struct worker_load now;
 
 	dataplane_worker_load(d->dp, worker, &now);
-	return json_pack("{s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:o}", "worker", (int)worker, "cpu",
-			 first_cpu(now.lcore), "busy_percent",
+	return json_pack("{s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:s, s:I, s:o}", "worker",
+			 (int)worker, "cpu", first_cpu(now.lcore), "busy_percent",
 			 all == 0 ? 0.0 : 100.0 * (double)busy / (double)all, "cycles_per_packet",
 			 packets == 0 ? 0.0 : (double)busy / (double)packets, "packets",
 			 (json_int_t)now.packets, "busy_cycles", (json_int_t)now.busy_cycles,
-			 "idle_cycles", (json_int_t)now.idle_cycles, "polls",
-			 json_polls(d, worker));
+			 "idle_cycles", (json_int_t)now.idle_cycles, "rest", rest_name(d, &now),
+			 "sleeps", (json_int_t)now.sleeps, "polls", json_polls(d, worker));
 }

@@ -63,6 +63,7 @@ uplink_wants(const struct daemon *d, const struct uplink_settings *s)
 				  .mtu = s->mtu,
 				  .rx_queues = s->queues,
 				  .workers = dataplane_workers(d->dp),
+				  .may_sleep = d->settings.idle == IDLE_SLEEP,
 				  .port_queues_useful = flow ? nic_steer_supported : NULL,
 				  .offloads = s->offloads};
 }

@@ -56,6 +56,44 @@ make_rcu(struct dataplane *dp)
 }
 
 static int
+make_wakeups(struct dataplane *dp, const struct dataplane_config *config)
+{
+	int err = 0;
+
+	dp->may_sleep = config->may_sleep;
+	dp->patience = dp->tsc_hz / 1000000 * config->idle_after_us;
+	dp->idle_step_us = config->idle_step_us;
+	dp->wake_fd = config->wake_fd;
+	dp->wake_ctx = config->wake_ctx;
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep && err == 0; i++)
+		err = wakeup_create(&dp->wakeups[i]);
+	return err;
+}
+
+/* Before the view is published. */
+static void
+watch(struct dataplane *dp, const struct view *v)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_watch(&dp->wakeups[i], &v->workers[i], dp->wake_fd, dp->wake_ctx);
+}
+
+static void
+ring(const struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_ring(&dp->wakeups[i]);
+}
+
+/* When no worker has the former view. */
+static void
+settle(struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_settle(&dp->wakeups[i]);
+}
+
+static int
 launch(struct dataplane *dp, const struct dataplane_config *config, struct errmsg *e)
 {
 	for (uint32_t i = 0; i < config->n_workers; i++) {
@@ -86,9 +124,13 @@ dataplane_create(const struct dataplane_config *config, struct dataplane **out, 
 
 	if (dp == NULL)
 		return err_set(e, -ENOMEM, "out of memory for the dataplane");
-	dp->may_sleep = config->may_sleep;
 	dp->pools = config->pools;
 	dp->tsc_hz = rte_get_tsc_hz();
+	err = make_wakeups(dp, config);
+	if (err != 0) {
+		dataplane_destroy(dp);
+		return err_set(e, err, "the dataplane has no descriptors: %s", strerror(-err));
+	}
 	err = make_rcu(dp);
 	if (err == 0)
 		err = make_empty_view(&v);
@@ -113,11 +155,14 @@ dataplane_destroy(struct dataplane *dp)
 	if (dp == NULL)
 		return;
 	atomic_store_explicit(&dp->stop, true, memory_order_relaxed);
+	ring(dp);
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		rte_eal_wait_lcore(dp->workers[i]->lcore);
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		rte_free(dp->workers[i]);
 	view_free(atomic_load_explicit(&dp->view, memory_order_relaxed));
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_destroy(&dp->wakeups[i]);
 	rte_free(dp->qsbr);
 	rte_free(dp);
 }
@@ -125,10 +170,14 @@ dataplane_destroy(struct dataplane *dp)
 void
 dataplane_publish(struct dataplane *dp, struct view *v)
 {
-	struct view *old = atomic_exchange_explicit(&dp->view, v, memory_order_acq_rel);
+	struct view *old;
 
+	watch(dp, v);
+	old = atomic_exchange_explicit(&dp->view, v, memory_order_acq_rel);
+	ring(dp);
 	/* Control holds no view across calls, so it is no reader itself. */
 	rte_rcu_qsbr_synchronize(dp->qsbr, RTE_QSBR_THRID_INVALID);
+	settle(dp);
 	view_free(old);
 }
 
@@ -195,4 +244,6 @@ dataplane_worker_load(const struct dataplane *dp, uint32_t worker, struct worker
 	load->busy_cycles = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
 	load->idle_cycles = __atomic_load_n(&w->idle_cycles, __ATOMIC_RELAXED);
 	load->packets = __atomic_load_n(&w->packets, __ATOMIC_RELAXED);
+	load->sleeps = __atomic_load_n(&w->idle.sleeps, __ATOMIC_RELAXED);
+	load->deaf = atomic_load_explicit(&dp->wakeups[worker].deaf, memory_order_relaxed);
 }

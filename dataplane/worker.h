@@ -9,8 +9,10 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/forward.h"
+#include "dataplane/idle.h"
 #include "dataplane/offload.h"
 #include "dataplane/view.h"
+#include "dataplane/wakeup.h"
 
 /*
  * One worker: one polling thread, run to completion. Internal to dataplane/; control sees
@@ -48,7 +50,13 @@ struct flood_account {
 struct dataplane {
 	_Atomic(struct view *) view; /* control writes, workers read */
 	_Atomic bool stop;           /* control writes, workers read */
-	bool may_sleep;              /* constant once workers run */
+	/* Constant once workers run: */
+	bool may_sleep;
+	uint64_t patience;     /* cycles of polling in vain before a worker rests */
+	uint32_t idle_step_us; /* a sleep where something polled gives no sign */
+	wake_fd_fn wake_fd;    /* control only */
+	void *wake_ctx;
+	struct wakeup wakeups[MAX_WORKERS]; /* by worker; control changes, the worker waits on it */
 	uint64_t tsc_hz;
 	struct offload_pools pools; /* constant once workers run */
 	struct rte_rcu_qsbr *qsbr;
@@ -60,6 +68,8 @@ struct worker {
 	struct dataplane *dp; /* control writes its view and stop, the worker reads */
 	uint32_t id;          /* 0 to MAX_WORKERS - 1; also the QSBR thread id */
 	unsigned int lcore;
+
+	struct idle idle;
 
 	/* Polling: hot queues are looked at in each round, cold ones in turn (dataplane/poll.c). */
 	const struct view *current;

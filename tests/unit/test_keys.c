@@ -64,13 +64,14 @@ static void
 test_tables(void **state)
 {
 	static const char *const order[] = {
-		"control control_group workers worker_cpus eal idle ",
+		"control control_group workers worker_cpus eal idle idle_after idle_step ",
 		"device mtu hairpin queues demux flood_share offloads ",
 		"uplink mode mac socket device socket_role socket_owner queues offloads "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
 		"nopromisc link_follow max_addresses max_filter_changes "};
 	static const char *const add_only[] = {
-		"control control_group workers worker_cpus eal idle ", "device queues offloads ",
+		"control control_group workers worker_cpus eal idle idle_after idle_step ",
+		"device queues offloads ",
 		"uplink socket device socket_role socket_owner queues offloads "};
 	static const char *const names[] = {"daemon", "uplink", "port"};
 
@@ -134,6 +135,8 @@ test_defaults(void **state)
 		{SECTION_DAEMON, "worker_cpus", NULL},
 		{SECTION_DAEMON, "eal", NULL},
 		{SECTION_DAEMON, "idle", "sleep"},
+		{SECTION_DAEMON, "idle_after", "1000"},
+		{SECTION_DAEMON, "idle_step", "40"},
 		{SECTION_UPLINK, "device", NULL},
 		{SECTION_UPLINK, "mtu", NULL},
 		{SECTION_UPLINK, "hairpin", "off"},
@@ -196,6 +199,9 @@ test_good_values(void **state)
 		{SECTION_DAEMON, "worker_cpus", "2-5,7", NULL},
 		{SECTION_DAEMON, "eal", "--no-huge -m 512 --vdev 'a b;c'", NULL},
 		{SECTION_DAEMON, "idle", "poll", NULL},
+		{SECTION_DAEMON, "idle_after", "10", NULL},
+		{SECTION_DAEMON, "idle_after", "1000000", NULL},
+		{SECTION_DAEMON, "idle_step", "10000", NULL},
 		{SECTION_UPLINK, "device", "0000:3b:00.0,representor=[0-3]", NULL},
 		{SECTION_UPLINK, "mtu", "68", NULL},
 		{SECTION_UPLINK, "mtu", "9600", NULL},
