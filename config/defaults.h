@@ -16,16 +16,21 @@
 #define DEFAULT_CONTROL "/run/macvswitch/control.sock"
 #define DEFAULT_WORKERS 1
 #define DEFAULT_IDLE IDLE_SLEEP
+#define DEFAULT_IDLE_AFTER 1000 /* us: at 10,000 frames a second a gap this long is rare */
+#define DEFAULT_IDLE_STEP 40    /* us */
 
 /* [uplink NAME] */
 #define DEFAULT_UPLINK_MTU 0    /* the device's own */
 #define DEFAULT_UPLINK_QUEUES 0 /* auto */
 #define DEFAULT_DEMUX DEMUX_AUTO
+#define DEFAULT_FLOOD_SHARE 25 /* percent */
+#define DEFAULT_UPLINK_OFFLOADS true
 
 /* [port NAME] */
 #define DEFAULT_MODE MODE_VEPA /* as in `ip link add ... type macvtap` */
 #define DEFAULT_SOCKET_ROLE ROLE_SERVER
 #define DEFAULT_PORT_QUEUES 1
+#define DEFAULT_PORT_OFFLOADS true
 #define DEFAULT_TRUST TRUST_OFF /* as in libvirt */
 #define DEFAULT_OWN_SOURCE OWN_SOURCE_DROP
 #define DEFAULT_LINK_FOLLOW true

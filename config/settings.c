@@ -27,6 +27,8 @@ daemon_defaults(struct daemon_settings *d)
 		.control = DEFAULT_CONTROL,
 		.workers = DEFAULT_WORKERS,
 		.idle = DEFAULT_IDLE,
+		.idle_after = DEFAULT_IDLE_AFTER,
+		.idle_step = DEFAULT_IDLE_STEP,
 	};
 }
 
@@ -37,6 +39,8 @@ uplink_defaults(struct uplink_settings *u, const char *name)
 		.mtu = DEFAULT_UPLINK_MTU,
 		.queues = DEFAULT_UPLINK_QUEUES,
 		.demux = DEFAULT_DEMUX,
+		.flood_share = DEFAULT_FLOOD_SHARE,
+		.offloads = DEFAULT_UPLINK_OFFLOADS,
 	};
 	strlcpy(u->name, name, sizeof(u->name));
 }
@@ -48,6 +52,7 @@ port_defaults(struct port_settings *p, const char *name)
 		.mode = DEFAULT_MODE,
 		.socket_role = DEFAULT_SOCKET_ROLE,
 		.queues = DEFAULT_PORT_QUEUES,
+		.offloads = DEFAULT_PORT_OFFLOADS,
 		.trust_guest_rx_filters = DEFAULT_TRUST,
 		.own_source = DEFAULT_OWN_SOURCE,
 		.link_follow = DEFAULT_LINK_FOLLOW,

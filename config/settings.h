@@ -54,7 +54,9 @@ struct daemon_settings {
 	char worker_cpus[TEXT_SIZE]; /* "": the daemon chooses; else a CPU list such as 2-5,7 */
 	char eal[TEXT_SIZE];         /* "": chosen by what the machine has */
 	enum idle_policy idle;       /* what a worker without frames does */
-	bool rebalance;              /* queues move to other workers by measured load */
+	uint32_t idle_after;         /* so long without frames, in microseconds */
+	uint32_t idle_step; /* microseconds between looks at a device that cannot wake a worker */
+	bool rebalance;     /* queues move to other workers by measured load */
 };
 
 struct uplink_settings {
@@ -62,8 +64,10 @@ struct uplink_settings {
 	char device[TEXT_SIZE]; /* PCI address or vdev, with its devargs */
 	uint32_t mtu;           /* bytes of payload; 0: leave the device's */
 	bool hairpin;
-	uint32_t queues;                       /* receive queues; 0: auto */
-	enum demux demux;                      /* how addresses may reach their ports */
+	uint32_t queues;      /* receive queues; 0: auto */
+	enum demux demux;     /* how addresses may reach their ports */
+	uint32_t flood_share; /* percent of a worker's time, 1 to 100, for each source of floods */
+	bool offloads;        /* the NIC's, for checksums and segmentation, are used */
 	uint8_t queue_workers[MAX_NIC_QUEUES]; /* by queue: its worker + 1; 0: the daemon chooses */
 };
 
@@ -77,6 +81,7 @@ struct port_settings {
 	enum socket_role socket_role;
 	char socket_owner[2 * NAME_SIZE]; /* "": leave; else user, user:group or :group */
 	uint32_t queues;                  /* pairs, 1 to MAX_QUEUE_PAIRS */
+	bool offloads;                    /* for checksums and segmentation are offered */
 	enum trust trust_guest_rx_filters;
 	enum own_source own_source;
 	char qmp[SOCKET_PATH_SIZE]; /* "": none */

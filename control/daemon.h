@@ -56,7 +56,8 @@ struct port {
 	struct guest waiting; /* connected while another was the guest */
 	uint16_t pairs;       /* usable queue pairs, as in the published view */
 	int vid_in_view;
-	struct nic nic; /* an ethdev-backed port */
+	int kicks[MAX_QUEUE_PAIRS]; /* our own eventfds of the guest's transmit rings; -1: none */
+	struct nic nic;             /* an ethdev-backed port */
 };
 
 /* A closed device's buffers, freed when the last frame in somebody's transmit ring is back. */
@@ -80,6 +81,7 @@ struct daemon {
 	struct qmp_monitors *monitors;
 	struct dataplane *dp;
 	struct rte_mempool *guest_pool; /* frames from guests */
+	struct offload_pools segment_pools;
 	struct retired_pool *retired;
 	struct workers workers;
 	struct uplink *uplinks[MAX_UPLINKS];

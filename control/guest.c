@@ -49,6 +49,34 @@ publish_surely(struct daemon *d, const struct port *p)
 	}
 }
 
+void
+guest_close_kicks(int kicks[MAX_QUEUE_PAIRS])
+{
+	for (uint16_t q = 0; q < MAX_QUEUE_PAIRS; q++) {
+		if (kicks[q] >= 0)
+			close(kicks[q]);
+		kicks[q] = -1;
+	}
+}
+
+/*
+ * Publishes with the rings' present kick descriptors. They are copies of our own: the guest's
+ * program has the originals too, so that the library's closing its ones would not take them out of
+ * a worker's epoll set.
+ */
+static void
+publish_with_kicks(struct daemon *d, struct port *p)
+{
+	int former[MAX_QUEUE_PAIRS];
+
+	memcpy(former, p->kicks, sizeof(former));
+	for (uint16_t q = 0; q < MAX_QUEUE_PAIRS; q++)
+		p->kicks[q] =
+			q < p->pairs ? vhost_kick_fd(p->guest.vid, vhost_guest_tx_ring(q)) : -1;
+	publish_surely(d, p);
+	guest_close_kicks(former);
+}
+
 /* Brings state, view and the guest's kicks in line with what is known of the guest now. */
 static void
 settle(struct daemon *d, struct port *p)
@@ -68,7 +96,7 @@ settle(struct daemon *d, struct port *p)
 	if (pairs > p->settings.queues)
 		log_warning("port %s: the guest uses %u queue pairs, more than its queues = %u",
 			    p->settings.name, pairs, p->settings.queues);
-	publish_surely(d, p);
+	publish_with_kicks(d, p);
 	if (was_up == (p->state == PORT_READY))
 		return;
 	log_info("port %s: guest %s", p->settings.name, was_up ? "down" : "up");

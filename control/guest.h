@@ -3,7 +3,11 @@
  */
 #pragma once
 
+#include "config/settings.h"
 #include "control/vhost.h"
 
 /* The vhost mailbox's handler (guest_event_fn); ctx: the daemon. Control thread. */
 void guest_on_event(void *ctx, const struct guest_event *event);
+
+/* Closes a port's kick descriptors, which no view may have any more. */
+void guest_close_kicks(int kicks[MAX_QUEUE_PAIRS]);

@@ -19,8 +19,10 @@
 #include "control/guest.h"
 #include "control/log.h"
 #include "control/machine.h"
+#include "control/offloads.h"
 #include "control/options.h"
 #include "control/port.h"
+#include "control/publish.h"
 #include "control/reload.h"
 #include "control/rpc_server.h"
 #include "control/socket_file.h"
@@ -136,7 +138,11 @@ start_eal(struct daemon *d, const char *program, const struct options *o, struct
 static int
 start_dataplane(struct daemon *d, struct errmsg *e)
 {
-	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP};
+	struct dataplane_config config = {.may_sleep = d->settings.idle == IDLE_SLEEP,
+					  .idle_after_us = d->settings.idle_after,
+					  .idle_step_us = d->settings.idle_step,
+					  .wake_fd = publish_wake_fd,
+					  .wake_ctx = d};
 	int err;
 
 	d->guest_pool = rte_pktmbuf_pool_create("guests", GUEST_POOL_MBUFS, GUEST_POOL_CACHE, 0,
@@ -145,6 +151,11 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 		return err_set(e, -ENOMEM,
 			       "no memory for %d buffers: more hugepages, or more of -m in `eal`",
 			       GUEST_POOL_MBUFS);
+	offloads_guard_pool(d->guest_pool);
+	err = offloads_pools_create(&d->segment_pools, e);
+	if (err != 0)
+		return err;
+	config.pools = d->segment_pools;
 	err = dataplane_create(&config, &d->dp, e);
 	return err != 0 ? err : workers_start(d, e);
 }
@@ -228,6 +239,7 @@ run(struct daemon *d, const struct settings *s, const char *program, const struc
 no_dataplane:
 	dataplane_destroy(d->dp);
 	daemon_free_retired(d);
+	offloads_pools_free(&d->segment_pools);
 	rte_mempool_free(d->guest_pool);
 	qmp_monitors_destroy(d->monitors);
 	vhost_mailbox_destroy(d->vhost);

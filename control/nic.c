@@ -22,6 +22,8 @@
 #include "control/log.h"
 #include "control/nic_bond.h"
 #include "control/nic_start.h"
+#include "control/nic_wake.h"
+#include "control/offloads.h"
 
 #define AF_PACKET_HEADROOM 32  /* what TPACKET2_HDRLEN - sizeof(struct sockaddr_ll) takes */
 #define AF_PACKET_FRAMESZ 2048 /* the driver's default */
@@ -97,8 +99,10 @@ probe(const struct nic_wants *wants, uint16_t *ethdev, struct errmsg *e)
 
 	strlcpy(name, wants->device, sizeof(name));
 	name[strcspn(name, ",")] = '\0';
+	/* net_vhost's iface is a socket's path; a network interface's name has no slash. */
 	if (devarg_value(wants->device, "iface", iface, sizeof(iface)) &&
-	    strncmp(name, "net_tap", strlen("net_tap")) != 0 && if_nametoindex(iface) == 0)
+	    strchr(iface, '/') == NULL && strncmp(name, "net_tap", strlen("net_tap")) != 0 &&
+	    if_nametoindex(iface) == 0)
 		return err_set(e, -ENODEV, "device '%s': there is no network interface '%s'",
 			       wants->device, iface);
 	/* The EAL may have probed it (-a or --vdev in `eal`); then it is nobody's yet. */
@@ -299,6 +303,7 @@ nic_set_mtu(struct nic *nic, uint32_t mtu, struct errmsg *e)
 		rte_eth_dev_stop(nic->ethdev);
 		err = rte_eth_dev_set_mtu(nic->ethdev, (uint16_t)mtu);
 		rte_eth_dev_start(nic->ethdev);
+		nic_wake_find(nic);
 	}
 	/* Drivers over a kernel interface know less of its limits than the kernel does. */
 	if (err != 0 && nic->if_index != 0)
@@ -347,4 +352,5 @@ nic_endpoint(const struct nic *nic, struct endpoint *ep)
 	ep->ethdev = nic->ethdev;
 	ep->rx_queues = nic->rx_queues;
 	ep->tx_queues = nic->tx_queues;
+	offloads_of_device(nic->tx_offloads, nic->rx_offloads, ep);
 }

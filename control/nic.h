@@ -36,11 +36,15 @@ struct nic {
 	uint32_t min_mtu, max_mtu;
 	unsigned int if_index; /* kernel interface behind the driver; 0: none */
 	bool carrier;
-	uint32_t speed;             /* Mbit/s; 0: unknown */
-	struct rte_mempool *pool;   /* receive buffers */
-	struct nic_bond *bond;      /* owned; NULL: the device is no bond */
-	_Atomic bool reset_pending; /* the interrupt thread writes: the device wants a reset */
-	_Atomic bool removed;       /* likewise: it is gone */
+	uint32_t speed;                    /* Mbit/s; 0: unknown */
+	uint64_t tx_offloads, rx_offloads; /* RTE_ETH_*_OFFLOAD_*, as configured */
+	struct rte_mempool *pool;          /* receive buffers */
+	bool may_sleep;                    /* workers may: they want to be woken */
+	bool rx_events; /* so the driver was asked for receive interrupts, and has them */
+	int wake_fds[MAX_NIC_QUEUES]; /* by queue: readable when it has frames; -1: none */
+	struct nic_bond *bond;        /* owned; NULL: the device is no bond */
+	_Atomic bool reset_pending;   /* the interrupt thread writes: the device wants a reset */
+	_Atomic bool removed;         /* likewise: it is gone */
 	uint32_t n_notes;
 	char notes[NIC_NOTES][NIC_NOTE_SIZE];
 };
@@ -52,9 +56,11 @@ struct nic_wants {
 	uint32_t rx_queues;   /* 0: one for each worker, where the device has as many */
 	uint32_t workers;     /* tx queues wanted: one for each */
 	uint32_t max_workers; /* and for those that may come, where the device has so many */
+	bool may_sleep;       /* workers may: the device should wake them */
 	/* Further receive queues, for ports; NULL: none. Asked when the device runs: are they of
 	 * use? If not, the device is started anew without them. */
 	bool (*port_queues_useful)(const struct nic *nic);
+	bool offloads; /* checksums and segmentation, where the device has them */
 };
 
 /*

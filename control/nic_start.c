@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "control/nic_bond.h"
+#include "control/nic_wake.h"
+#include "control/offloads.h"
 
 #define DESCRIPTORS 1024
 #define PORT_QUEUE_DESCRIPTORS 256 /* a port's own queue has one receiver to wait for */
@@ -125,9 +127,13 @@ configure(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 	int err;
 
 	conf.rxmode.mtu = RTE_MIN(nic->mtu, (uint32_t)RTE_ETHER_MTU);
-	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	nic->rx_offloads = offloads_for_rx(info, wants->offloads);
+	nic->tx_offloads = offloads_for_tx(info, wants->offloads);
+	conf.rxmode.offloads =
+		(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) | nic->rx_offloads;
+	conf.intr_conf.rxq = nic->rx_events;
 	conf.intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
-	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	conf.txmode.offloads = nic->tx_offloads;
 	if (nic->shared_queues > 1 && info->flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		/* ethdev refuses it without RSS. */
@@ -188,18 +194,35 @@ start(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_i
 		return err_set(e, err, "%s: device '%s' does not start: %s", wants->name,
 			       wants->device, rte_strerror(-err));
 	spread_over_shared(nic, info);
+	nic_wake_find(nic);
 	return 0;
+}
+
+/* Receive interrupts are worth a try, not a refusal; a bond has none of its members'. */
+static int
+start_anyhow(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
+	     bool with_port_queues, struct errmsg *e)
+{
+	int err;
+
+	nic->may_sleep = wants->may_sleep;
+	nic->rx_events = wants->may_sleep && nic->bond == NULL;
+	err = start(nic, wants, info, with_port_queues, e);
+	if (err == 0 || !nic->rx_events)
+		return err;
+	nic->rx_events = false;
+	return start(nic, wants, info, with_port_queues, e);
 }
 
 int
 nic_start(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
 	  struct errmsg *e)
 {
-	int err = start(nic, wants, info, wants->port_queues_useful != NULL, e);
+	int err = start_anyhow(nic, wants, info, wants->port_queues_useful != NULL, e);
 
 	if (err == 0 && nic->rx_queues > nic->shared_queues && !wants->port_queues_useful(nic)) {
 		rte_eth_dev_stop(nic->ethdev);
-		err = start(nic, wants, info, false, e);
+		err = start_anyhow(nic, wants, info, false, e);
 	}
 	return err;
 }
@@ -208,5 +231,5 @@ int
 nic_restart(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
 	    struct errmsg *e)
 {
-	return start(nic, wants, info, nic->rx_queues > nic->shared_queues, e);
+	return start_anyhow(nic, wants, info, nic->rx_queues > nic->shared_queues, e);
 }

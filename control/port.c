@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "control/guest.h"
 #include "control/log.h"
 #include "control/poll_plan.h"
 #include "control/port_mac.h"
@@ -65,7 +66,9 @@ open_device(const struct daemon *d, struct port *p, struct errmsg *e)
 				  .mtu = p->uplink->nic.mtu,
 				  .rx_queues = p->settings.queues,
 				  .workers = d->workers.n,
-				  .max_workers = workers_to_come(d)};
+				  .max_workers = workers_to_come(d),
+				  .may_sleep = d->settings.idle == IDLE_SLEEP,
+				  .offloads = p->settings.offloads};
 	int err = nic_open(&p->nic, &wants, e);
 
 	if (err != 0)
@@ -83,6 +86,7 @@ close_endpoint(struct daemon *d, struct port *p)
 
 	if (port_is_vhost(p)) {
 		vhost_unregister(d->vhost, p->settings.socket);
+		guest_close_kicks(p->kicks);
 		return;
 	}
 	nic_close(&p->nic, &pool);
@@ -121,6 +125,8 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	p->uplink = u;
 	p->daemon = d;
 	p->guest.vid = p->waiting.vid = p->vid_in_view = -1;
+	for (uint16_t q = 0; q < MAX_QUEUE_PAIRS; q++)
+		p->kicks[q] = -1;
 	port_mac_choose(d, u, &p->settings);
 	err = check(d, u, &p->settings, e);
 	if (err == 0)

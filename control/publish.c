@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "control/log.h"
+#include "control/offloads.h"
 #include "control/poll_plan.h"
 #include "control/port_filter.h"
 
@@ -35,6 +36,7 @@ draft_uplink(struct draft *draft, const struct uplink *u)
 	vu->carrier = u->nic.carrier && !u->resetting;
 	vu->segment = u->index; /* (uplink, no S-channel, no VLAN) */
 	vu->max_frame = u->nic.mtu + FRAME_OVERHEAD;
+	vu->flood_share = u->settings.flood_share;
 	nic_endpoint(&u->nic, &vu->endpoint);
 	draft->spec.uplink_macs[u->index] = mac_to_u64(&u->nic.mac);
 	draft->spec.hairpin[u->index] = u->settings.hairpin;
@@ -61,10 +63,14 @@ draft_address(struct draft *draft, uint64_t mac, uint16_t port)
 static void
 draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep)
 {
+	struct guest_facts facts;
+
 	if (!port_is_vhost(p)) {
 		nic_endpoint(&p->nic, ep);
 		return;
 	}
+	vhost_facts(p->guest.vid, &facts);
+	offloads_of_guest(facts.features, ep);
 	ep->kind = ENDPOINT_VHOST;
 	ep->vid = p->guest.vid;
 	ep->rx_queues = p->pairs;
@@ -225,4 +231,16 @@ publish(struct daemon *d)
 	free(draft->addresses);
 	free(draft);
 	return err;
+}
+
+int
+publish_wake_fd(void *ctx, const struct view_poll *poll)
+{
+	const struct daemon *d = ctx;
+	const struct port *p;
+
+	if (poll->from_wire)
+		return d->uplinks[poll->index]->nic.wake_fds[poll->queue];
+	p = d->ports[poll->index];
+	return port_is_vhost(p) ? p->kicks[poll->queue] : p->nic.wake_fds[poll->queue];
 }

@@ -12,3 +12,6 @@
  * disturbed. 0; -ENOMEM: the former view stays. Control thread.
  */
 int publish(struct daemon *d);
+
+/* Which descriptor wakes a worker that polls this queue of a view; ctx: the daemon's context. */
+int publish_wake_fd(void *ctx, const struct view_poll *poll);

@@ -14,6 +14,7 @@
 
 #include "config/keys.h"
 #include "control/nic_bond.h"
+#include "control/offloads.h"
 #include "control/poll_plan.h"
 
 static json_t *
@@ -152,10 +153,11 @@ json_guest(const struct port *p)
 	if (!p->guest.running)
 		return json_null();
 	vhost_facts(p->guest.vid, &facts);
-	return json_pack("{s:i, s:s, s:b, s:I, s:i}", "queue_pairs", p->pairs, "ring",
+	return json_pack("{s:i, s:s, s:b, s:I, s:i, s:o}", "queue_pairs", p->pairs, "ring",
 			 facts.features >> VIRTIO_F_RING_PACKED & 1 ? "packed" : "split",
 			 "mergeable_buffers", (int)(facts.features >> VIRTIO_NET_F_MRG_RXBUF & 1),
-			 "features", (json_int_t)facts.features, "numa_node", facts.numa_node);
+			 "features", (json_int_t)facts.features, "numa_node", facts.numa_node,
+			 "offloads", offloads_json_guest(facts.features));
 }
 
 static json_t *
@@ -296,6 +298,8 @@ show_uplink(const struct daemon *d, const struct uplink *u)
 	json_object_set_new(o, "hairpin", json_on_off(u->settings.hairpin));
 	json_object_set_new(o, "queues", json_integer(nic->shared_queues));
 	json_object_set_new(o, "queue_workers", json_queue_workers(u));
+	json_object_set_new(o, "offloads",
+			    offloads_json_device(nic->tx_offloads, nic->rx_offloads));
 	json_object_set_new(o, "demux", json_demux(d, u));
 	json_object_set_new(o, "notes", json_uplink_notes(d, u));
 	json_object_set_new(o, "counters", json_counters(&counters, "wire"));

@@ -87,6 +87,15 @@ json_poll(const struct daemon *d, const struct view_poll *p)
 			 (int)p->queue);
 }
 
+/* How it rests: not at all, until somebody gives a sign, or in steps, because not everybody can. */
+static const char *
+rest_name(const struct daemon *d, const struct worker_load *load)
+{
+	if (d->settings.idle == IDLE_POLL)
+		return "poll";
+	return load->deaf ? "steps" : "signs";
+}
+
 json_t *
 show_worker(const struct daemon *d, uint32_t worker)
 {
@@ -105,11 +114,12 @@ show_worker(const struct daemon *d, uint32_t worker)
 		json_array_append_new(queues, json_queue(d, &polled->polls[i], worker, all));
 	}
 	dataplane_worker_load(d->dp, worker, &now);
-	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "worker",
-			 (int)worker, "lcore", (int)now.lcore, "cpu", (int)now.cpu, "numa_node",
-			 now.numa_node, "busy_percent", percent(r.cycles, all),
+	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:s, s:I, s:o, s:o}",
+			 "worker", (int)worker, "lcore", (int)now.lcore, "cpu", (int)now.cpu,
+			 "numa_node", now.numa_node, "busy_percent", percent(r.cycles, all),
 			 "packets_per_second", per_second(&r), "cycles_per_packet", per_packet(&r),
 			 "packets", (json_int_t)now.packets, "busy_cycles",
 			 (json_int_t)now.busy_cycles, "idle_cycles", (json_int_t)now.idle_cycles,
-			 "polls", polls, "queues", queues);
+			 "rest", rest_name(d, &now), "sleeps", (json_int_t)now.sleeps, "polls",
+			 polls, "queues", queues);
 }

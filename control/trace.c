@@ -95,7 +95,7 @@ trace(const struct daemon *d, const json_t *params, json_t **result, struct errm
 	const char *from = rpc_param_string(params, "from");
 	struct portset receivers;
 	struct rte_ether_hdr hdr;
-	struct verdict verdict;
+	struct verdict verdict = {0};
 	int err = make_header(params, &hdr, e);
 
 	if (err == 0)

@@ -65,7 +65,9 @@ uplink_wants(const struct daemon *d, const struct uplink_settings *s)
 				  .rx_queues = s->queues,
 				  .workers = d->workers.n,
 				  .max_workers = workers_to_come(d),
-				  .port_queues_useful = flow ? nic_steer_supported : NULL};
+				  .may_sleep = d->settings.idle == IDLE_SLEEP,
+				  .port_queues_useful = flow ? nic_steer_supported : NULL,
+				  .offloads = s->offloads};
 }
 
 static int
@@ -156,6 +158,7 @@ uplink_set(struct daemon *d, struct uplink *u, const struct uplink_settings *s, 
 	u->settings.mtu = s->mtu;
 	u->settings.hairpin = s->hairpin;
 	u->settings.demux = s->demux;
+	u->settings.flood_share = s->flood_share;
 	err = publish(d);
 	if (err != 0) {
 		u->settings = old;

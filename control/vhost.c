@@ -11,6 +11,7 @@
 #include <bsd/sys/queue.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rte_vhost.h>
 #include <stdlib.h>
@@ -248,6 +249,16 @@ vhost_facts(int vid, struct guest_facts *facts)
 	*facts = (struct guest_facts){.numa_node = rte_vhost_get_numa_node(vid),
 				      .rings = rte_vhost_get_vring_num(vid)};
 	rte_vhost_get_negotiated_features(vid, &facts->features);
+}
+
+int
+vhost_kick_fd(int vid, uint16_t ring)
+{
+	struct rte_vhost_vring vring;
+
+	if (rte_vhost_get_vhost_vring(vid, ring, &vring) != 0 || vring.kickfd < 0)
+		return -1;
+	return fcntl(vring.kickfd, F_DUPFD_CLOEXEC, 0);
 }
 
 void

@@ -68,5 +68,8 @@ struct guest_facts {
 };
 void vhost_facts(int vid, struct guest_facts *facts);
 
+/* A descriptor of our own (to be closed) that the guest makes readable when it kicks a ring; -1. */
+int vhost_kick_fd(int vid, uint16_t ring);
+
 /* Tells the guest not to kick us for this ring: workers poll. */
 void vhost_disable_kicks(int vid, uint16_t ring);

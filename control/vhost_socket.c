@@ -12,26 +12,18 @@
 #include <unistd.h>
 
 #include "control/compat.h"
+#include "control/offloads.h"
 #include "control/socket_file.h"
 #include "control/vhost_internal.h"
-
-/*
- * Offloads that the dataplane does not do yet. Off means never offered, so that guests send
- * complete checksums and frames of MTU size (virtio 1.1, 5.1.3).
- */
-#define OFFLOAD_FEATURES                                                                   \
-	(UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM |       \
-	 UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO6 | \
-	 UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN | UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO |   \
-	 UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_HOST_TSO6 |   \
-	 UINT64_C(1) << VIRTIO_NET_F_HOST_ECN | UINT64_C(1) << VIRTIO_NET_F_HOST_UFO)
 
 #define SOCKET_MODE 0660
 
 static int
 set_features(const struct port_settings *p)
 {
-	uint64_t off = OFFLOAD_FEATURES;
+	/* Not offered, so that the guest sends complete checksums and frames of MTU size (virtio
+	 * 1.1, 5.1.3). */
+	uint64_t off = offloads_withheld(p->offloads);
 
 	if (p->queues == 1)
 		off |= UINT64_C(1) << VIRTIO_NET_F_MQ;
@@ -65,7 +57,7 @@ start_server(const struct port_settings *p, uid_t uid, gid_t gid, struct errmsg 
 int
 vhost_register(struct vhost_mailbox *mailbox, const struct port_settings *p, struct errmsg *e)
 {
-	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS; /* dataplane/offload.h */
 	bool server = p->socket_role == ROLE_SERVER;
 	uid_t uid;
 	gid_t gid;

@@ -16,7 +16,9 @@
  * The book balances: every frame that enters (from_*) and every further copy that a flood makes
  * (copies) ends exactly once: in a ring (to_*) or under one drop reason. A drop is counted where it
  * happens: what the rules drop at the port or uplink where the frame came in, what a full ring or
- * device drops at the one that had no room. So, over all ports and uplinks at rest:
+ * device drops at the one that had no room. A large frame counts once where it comes in; where it
+ * has to be cut for a receiver, that receiver counts the segments, and those beyond the first as
+ * its copies. So, over all ports and uplinks at rest:
  *
  *     sum(from) + sum(copies) == sum(to) + sum(drops)
  */
@@ -25,7 +27,8 @@ struct counters {
 	uint64_t from_bytes;   /* without FCS */
 	uint64_t to_packets;
 	uint64_t to_bytes;
-	uint64_t copies; /* receivers beyond the first of frames that came in here */
+	uint64_t copies; /* receivers beyond the first of frames that came in here, and segments
+			    beyond the first of large frames cut for this one */
 	uint64_t drops[DROP_REASON_COUNT];
 };
 

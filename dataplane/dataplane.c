@@ -42,6 +42,44 @@ make_rcu(struct dataplane *dp)
 	return rte_rcu_qsbr_init(dp->qsbr, MAX_WORKERS) == 0 ? 0 : -ENOMEM;
 }
 
+static int
+make_wakeups(struct dataplane *dp, const struct dataplane_config *config)
+{
+	int err = 0;
+
+	dp->may_sleep = config->may_sleep;
+	dp->patience = dp->tsc_hz / 1000000 * config->idle_after_us;
+	dp->idle_step_us = config->idle_step_us;
+	dp->wake_fd = config->wake_fd;
+	dp->wake_ctx = config->wake_ctx;
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep && err == 0; i++)
+		err = wakeup_create(&dp->wakeups[i]);
+	return err;
+}
+
+/* Before the view is published. */
+static void
+watch(struct dataplane *dp, const struct view *v)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_watch(&dp->wakeups[i], &v->workers[i], dp->wake_fd, dp->wake_ctx);
+}
+
+static void
+ring(const struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_ring(&dp->wakeups[i]);
+}
+
+/* When no worker has the former view. */
+static void
+settle(struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_settle(&dp->wakeups[i]);
+}
+
 /* On the lcore: its CPU, then the polling loop. */
 static int
 run(void *arg)
@@ -118,6 +156,8 @@ static void
 stop(struct worker *w)
 {
 	atomic_store_explicit(&w->stop, true, memory_order_relaxed);
+	if (w->dp->may_sleep)
+		wakeup_ring(&w->dp->wakeups[w->id]);
 	rte_eal_wait_lcore(w->lcore);
 }
 
@@ -139,8 +179,13 @@ dataplane_create(const struct dataplane_config *config, struct dataplane **out, 
 
 	if (dp == NULL)
 		return err_set(e, -ENOMEM, "out of memory for the dataplane");
-	dp->may_sleep = config->may_sleep;
+	dp->pools = config->pools;
 	dp->tsc_hz = rte_get_tsc_hz();
+	err = make_wakeups(dp, config);
+	if (err != 0) {
+		dataplane_destroy(dp);
+		return err_set(e, err, "the dataplane has no descriptors: %s", strerror(-err));
+	}
 	RTE_LCORE_FOREACH_WORKER (lcore)
 		if (dp->n_lcores < MAX_WORKERS)
 			dp->lcores[dp->n_lcores++] = lcore;
@@ -166,6 +211,8 @@ dataplane_destroy(struct dataplane *dp)
 	for (uint32_t i = 0; i < MAX_WORKERS; i++)
 		rte_free(dp->workers[i]);
 	view_free(atomic_load_explicit(&dp->view, memory_order_relaxed));
+	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+		wakeup_destroy(&dp->wakeups[i]);
 	rte_free(dp->qsbr);
 	rte_free(dp);
 }
@@ -173,10 +220,14 @@ dataplane_destroy(struct dataplane *dp)
 void
 dataplane_publish(struct dataplane *dp, struct view *v)
 {
-	struct view *old = atomic_exchange_explicit(&dp->view, v, memory_order_acq_rel);
+	struct view *old;
 
+	watch(dp, v);
+	old = atomic_exchange_explicit(&dp->view, v, memory_order_acq_rel);
+	ring(dp);
 	/* Control holds no view across calls, so it is no reader itself. */
 	rte_rcu_qsbr_synchronize(dp->qsbr, RTE_QSBR_THRID_INVALID);
+	settle(dp);
 	view_free(old);
 }
 
@@ -287,4 +338,6 @@ dataplane_worker_load(const struct dataplane *dp, uint32_t worker, struct worker
 	load->busy_cycles = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
 	load->idle_cycles = __atomic_load_n(&w->idle_cycles, __ATOMIC_RELAXED);
 	load->packets = __atomic_load_n(&w->packets, __ATOMIC_RELAXED);
+	load->sleeps = __atomic_load_n(&w->idle.sleeps, __ATOMIC_RELAXED);
+	load->deaf = atomic_load_explicit(&dp->wakeups[worker].deaf, memory_order_relaxed);
 }

@@ -5,7 +5,9 @@
 
 #include "config/errmsg.h"
 #include "dataplane/counters.h"
+#include "dataplane/offload.h"
 #include "dataplane/view.h"
+#include "dataplane/wakeup.h"
 
 /*
  * What control sees of the dataplane: workers that run, a view to publish, counters to read. All
@@ -14,7 +16,12 @@
 struct dataplane;
 
 struct dataplane_config {
-	bool may_sleep; /* workers without frames rest in short steps */
+	struct offload_pools pools; /* the caller's; not freed before the dataplane */
+	bool may_sleep;             /* workers without frames rest */
+	uint32_t idle_after_us;     /* so long without frames */
+	uint32_t idle_step_us;      /* a rest where something polled gives no sign */
+	wake_fd_fn wake_fd;         /* who gives which sign; called on the control thread */
+	void *wake_ctx;
 };
 
 /* With an empty view and without a worker. 0; -ENOMEM. Needs rte_eal_init. */
@@ -75,6 +82,8 @@ struct worker_load {
 	uint64_t busy_cycles; /* TSC cycles since start that went into frames */
 	uint64_t idle_cycles;
 	uint64_t packets; /* taken in since start */
+	uint64_t sleeps;  /* rests since start */
+	bool deaf;        /* its rests are steps, because something polled gives no sign */
 };
 
 uint32_t dataplane_workers(const struct dataplane *dp);     /* that run */

@@ -8,6 +8,12 @@
 
 #include "config/settings.h"
 
+/* What an endpoint does itself with the frames it takes: bits of endpoint.takes. */
+#define OFFLOAD_CSUM 1   /* completes TCP and UDP checksums, or needs none */
+#define OFFLOAD_TSO4 2   /* takes large TCP frames of IPv4 */
+#define OFFLOAD_TSO6 4   /* and of IPv6 */
+#define OFFLOAD_CHAINS 8 /* takes frames in several buffers */
+
 /*
  * The two kinds of things that frames come from and go to, behind one burst interface. A third
  * kind is a case in the three functions below and its set-up in control.
@@ -27,6 +33,8 @@ struct endpoint {
 	uint16_t rx_queues;       /* queues that we poll; for vhost, running queue pairs */
 	uint16_t tx_queues;       /* vhost: queues a frame may be hashed to */
 	uint8_t txq[MAX_WORKERS]; /* ethdev: each worker's own tx queue */
+	uint8_t takes;            /* OFFLOAD_*; dataplane/offload.h */
+	bool gives; /* its frames may come with offloads, or with verified checksums */
 	struct rte_mempool *pool; /* vhost: where dequeued frames live */
 };
 

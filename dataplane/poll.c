@@ -31,25 +31,26 @@ worker_adopt(struct worker *w, const struct view *v)
 	w->next_cold = 0;
 	w->cold_credit = 0;
 	for (uint32_t i = 0; i < w->n_polls; i++)
-		w->polls[i] = (struct poll_state){.poll = mine->polls[i],
-						  .slot = slot_of(&mine->polls[i])};
+		w->polls[i] = (struct poll_state){
+			.poll = mine->polls[i], .slot = slot_of(&mine->polls[i]), .burst = BURST};
 }
 
 static uint16_t
-poll_queue(struct worker *w, const struct view_poll *p)
+poll_queue(struct worker *w, struct poll_state *s)
 {
 	const struct view *v = w->current;
+	const struct view_poll *p = &s->poll;
 	struct rte_mbuf *pkts[BURST];
 	uint16_t n;
 
 	if (p->from_wire) {
-		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, BURST);
+		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, s->burst);
 		if (n > 0)
-			from_wire_burst(w, p, pkts, n);
+			from_wire_burst(w, s, pkts, n);
 	} else {
-		n = endpoint_rx(&v->ports[p->index].endpoint, p->queue, pkts, BURST);
+		n = endpoint_rx(&v->ports[p->index].endpoint, p->queue, pkts, s->burst);
 		if (n > 0)
-			from_guest_burst(w, p->index, pkts, n);
+			from_guest_burst(w, s, pkts, n);
 	}
 	return n;
 }
@@ -93,7 +94,7 @@ poll_hot(struct worker *w)
 
 	for (uint32_t i = 0; i < w->n_hot;) {
 		struct poll_state *s = &w->polls[i];
-		uint16_t n = poll_queue(w, &s->poll);
+		uint16_t n = poll_queue(w, s);
 
 		if (n > 0)
 			account(w, s, n);
@@ -125,7 +126,7 @@ poll_cold(struct worker *w, uint64_t elapsed)
 		if (w->next_cold < w->n_hot || w->next_cold >= w->n_polls)
 			w->next_cold = w->n_hot;
 		i = w->next_cold++;
-		n = poll_queue(w, &w->polls[i].poll);
+		n = poll_queue(w, &w->polls[i]);
 		if (n == 0)
 			continue;
 		account(w, &w->polls[i], n);

@@ -18,7 +18,11 @@
 	X(TOO_BIG, "too_big", "longer than the uplink's MTU allows")                            \
 	X(RING_FULL, "ring_full", "the guest gave no room in its receive ring")                 \
 	X(TX_FULL, "tx_full", "the device took no more frames")                                 \
-	X(NO_CARRIER, "no_carrier", "the uplink's link is down")
+	X(NO_CARRIER, "no_carrier", "the uplink's link is down")                                \
+	X(FLOOD_LIMIT, "flood_limit", "beyond its source's flood_share while unicast waits")    \
+	X(BAD_OFFLOAD, "bad_offload",                                                           \
+	  "the guest asked for an offload that its frame does not fit")                         \
+	X(NO_BUFFER, "no_buffer", "no packet buffers to cut a large frame")
 
 enum drop_reason {
 #define X(id, name, text) DROP_##id,

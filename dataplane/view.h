@@ -61,7 +61,8 @@ struct view_uplink {
 	bool in_use;
 	bool carrier;
 	uint16_t segment;
-	uint32_t max_frame; /* bytes, with Ethernet header and one VLAN tag */
+	uint32_t max_frame;   /* bytes, with Ethernet header and one VLAN tag */
+	uint32_t flood_share; /* percent of a worker's time for each source of floods */
 	struct endpoint endpoint;
 };
 

@@ -3,28 +3,21 @@
  *
  * The loop of one worker: take the newest view, poll, tell RCU that nothing old is held any more,
  * and rest when there is nothing to do. Runs on its own lcore, started and stopped by dataplane.c.
- * It takes no lock, allocates nothing and logs nothing; the one system call is the sleep without
- * traffic.
+ * It takes no lock, allocates nothing and logs nothing; the only system calls are in idle.c, and
+ * without traffic.
  */
 #include "dataplane/worker.h"
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
-#include <sys/prctl.h>
-#include <time.h>
 
-#define IDLE_BEFORE_SLEEP_US 100 /* how long a worker polls in vain before it rests */
-#define SLEEP_US 40              /* one rest */
-
-/* Offline, so that publications do not wait for a sleeper. */
 static void
-rest(struct worker *w)
+adopt(struct worker *w, const struct view *v)
 {
-	const struct timespec nap = {.tv_nsec = SLEEP_US * 1000};
-
-	rte_rcu_qsbr_thread_offline(w->dp->qsbr, w->id);
-	nanosleep(&nap, NULL);
-	rte_rcu_qsbr_thread_online(w->dp->qsbr, w->id);
+	worker_adopt(w, v);
+	/* Of queues that another worker had we do not know whether they give signs. */
+	w->idle.armed = w->dp->may_sleep;
+	w->idle.armed_generation = 0;
 }
 
 static void
@@ -33,7 +26,7 @@ take_newest_view(struct worker *w)
 	const struct view *v = atomic_load_explicit(&w->dp->view, memory_order_acquire);
 
 	if (unlikely(v->generation != w->generation))
-		worker_adopt(w, v);
+		adopt(w, v);
 }
 
 int
@@ -41,13 +34,10 @@ worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct dataplane *dp = w->dp;
-	uint64_t patience = dp->tsc_hz / 1000000 * IDLE_BEFORE_SLEEP_US;
 	uint64_t last = rte_rdtsc(), last_moved = last;
 
 	w->clock = last;
-
-	/* The kernel's default slack of 50 us would double each rest. */
-	prctl(PR_SET_TIMERSLACK, 1000UL);
+	idle_start();
 	rte_rcu_qsbr_thread_register(dp->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(dp->qsbr, w->id);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
@@ -56,6 +46,7 @@ worker_main(void *arg)
 
 		w->idle_cycles += now - w->clock;
 		w->clock = now;
+		w->now = now;
 		take_newest_view(w);
 		moved = worker_poll(w, now - last);
 		last = now;
@@ -64,10 +55,12 @@ worker_main(void *arg)
 			last_moved = w->clock;
 			w->busy_cycles += last_moved - now;
 			w->packets += moved;
+			if (unlikely(w->idle.armed))
+				idle_disarm(w);
 			continue;
 		}
-		if (dp->may_sleep && now - last_moved > patience)
-			rest(w);
+		if (dp->may_sleep && now - last_moved > dp->patience)
+			idle_rest(w);
 		else
 			rte_pause();
 	}

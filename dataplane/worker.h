@@ -9,7 +9,10 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/forward.h"
+#include "dataplane/idle.h"
+#include "dataplane/offload.h"
 #include "dataplane/view.h"
+#include "dataplane/wakeup.h"
 
 /*
  * One worker: one polling thread, run to completion. Internal to dataplane/; control sees
@@ -24,21 +27,38 @@
 /* Frames of one burst that go to one port or uplink. */
 struct batch {
 	uint16_t n;
+	uint32_t bytes;
 	struct rte_mbuf *pkts[BURST];
 };
 
 /* A queue that this worker polls. */
 struct poll_state {
 	struct view_poll poll;
-	uint16_t idle_rounds; /* polls in a row that found nothing */
-	uint16_t slot;        /* view_queue_slot */
+	uint16_t idle_rounds;   /* polls in a row that found nothing */
+	uint16_t slot;          /* view_queue_slot */
+	uint16_t burst;         /* frames that a poll takes: BURST, or fewer of one that floods */
+	uint64_t flooded_until; /* TSC time for which it has used up its share; dataplane/flood.c */
+};
+
+/* What the burst under way has flooded; dataplane/flood.c. */
+struct flood_account {
+	bool seen;
+	uint32_t frames, copies; /* of floods that count against the share */
+	uint64_t started;        /* TSC */
 };
 
 /* The context of the whole dataplane, made by dataplane.c. */
 struct dataplane {
 	_Atomic(struct view *) view; /* control writes, workers read */
-	bool may_sleep;              /* constant once workers run */
+	/* Constant once workers run: */
+	bool may_sleep;
+	uint64_t patience;     /* cycles of polling in vain before a worker rests */
+	uint32_t idle_step_us; /* a sleep where something polled gives no sign */
+	wake_fd_fn wake_fd;    /* control only */
+	void *wake_ctx;
+	struct wakeup wakeups[MAX_WORKERS]; /* by worker; control changes, the worker waits on it */
 	uint64_t tsc_hz;
+	struct offload_pools pools; /* constant once workers run */
 	struct rte_rcu_qsbr *qsbr;
 	uint32_t n_lcores;
 	unsigned int lcores[MAX_WORKERS]; /* by worker */
@@ -58,6 +78,8 @@ struct worker {
 	_Atomic bool stop;   /* control writes, the worker reads */
 	_Atomic int started; /* the worker writes: 1, or a negative errno; control clears */
 
+	struct idle idle;
+
 	/* Polling: hot queues are looked at in each round, cold ones in turn (dataplane/poll.c). */
 	const struct view *current;
 	uint64_t generation; /* of current; pointers come back after a free, generations do not */
@@ -67,12 +89,14 @@ struct worker {
 	uint64_t cold_credit; /* cycles times cold queues not yet spent on polling them */
 	struct poll_state polls[MAX_POLLS];
 
+	uint64_t now;        /* TSC at the start of the round */
+	uint64_t unicast_at; /* of the last round with unicast */
+
 	/* The burst under way. */
+	struct flood_account flood;
+	bool offloads;               /* some of its frames have needs: dataplane/offload.h */
 	uint16_t n_touched;          /* ports with something in their batch */
 	uint16_t touched[MAX_PORTS]; /* each once */
-	uint16_t n_free;
-	struct rte_mbuf
-		*free[BURST]; /* frames that nobody takes over: freed when the burst is done */
 	struct batch to_port[MAX_PORTS];
 	struct batch to_wire;
 
@@ -96,15 +120,8 @@ uint32_t worker_poll(struct worker *w, uint64_t elapsed);
 /* Takes over the poll list of a new view. dataplane/poll.c */
 void worker_adopt(struct worker *w, const struct view *v);
 
-/* Decides and batches a burst; the frames are the worker's. dataplane/from_wire.c, from_guest.c */
-void from_wire_burst(struct worker *w, const struct view_poll *from, struct rte_mbuf **pkts,
+/* Decides about a burst and sends it; the frames are the worker's. dataplane/burst.h */
+void from_wire_burst(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts,
 		     uint16_t n);
-void from_guest_burst(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
-
-/* Sends the batches of the burst under way, and frees what nobody took. dataplane/output.c */
-void output_flush(struct worker *w, uint16_t uplink);
-
-/* Puts one frame into batches as the verdict says, or frees it and counts why. dataplane/output.c
- */
-void output_frame(struct worker *w, struct rte_mbuf *m, const struct verdict *verdict,
-		  const struct portset *receivers, struct counters *origin);
+void from_guest_burst(struct worker *w, struct poll_state *source, struct rte_mbuf **pkts,
+		      uint16_t n);

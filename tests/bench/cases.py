@@ -1,121 +1,133 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The cases: how the wire and the guest look, and who counts the frames."""
+"""The cases: who sends to whom, how large, among how many ports and addresses."""
 import dataclasses
-import os
-import signal
-import struct
-import tempfile
-import time
 
-from lib.guest import GuestPort, Guests
+from .topology import BROADCAST, OUTSIDE, Topology, address, spread_addresses, write_pcap
 
-from .switches import MACS
-from .testpmd import Testpmd, virtio_user
-
-OUTSIDE = "02:00:00:00:00:99"
-SWITCH_CPU, GUEST_CPU = 1, 0
+IMIX = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64]  # 7:4:1, mixed well
+SIZES = {"64": [64], "256": [256], "1518": [1518], "imix": IMIX}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    name: str
-    size: int  # bytes, without FCS
-    ports: int = 1
-    wire: str = "null"  # null: sends nothing, swallows all; pcap: sends one file for ever
-    guest_mode: str = "rxonly"
-    # What takes turns: (label, switch, further ports whose guests are attached and idle). The first
-    # is compared with the second.
-    peers: tuple = (("macvswitch", "macvswitch", 0), ("testpmd", "testpmd", 0))
+    """kind: wire-guest, guest-wire, guest-guest or broadcast (a guest to `receivers` others and to
+    the wire). ports: attached in all; those without traffic are idle. addresses: destinations, taken
+    in turn; more than one are spread over `ports` guests, all of which receive. mixed: one after
+    another goes to another guest, else all of a guest before the next one's."""
+    kind: str
+    size: str = "64"
+    receivers: int = 1
+    ports: int = 0
+    addresses: int = 1
+    mixed: bool = False
+    # "generated": the generator's, at full speed too; "flow-queue", "software": a NIC that does, or
+    # does not, sort by address.
+    wire: str = ""
+
+    @property
+    def name(self):
+        parts = [self.kind if self.kind != "broadcast" else f"broadcast-{self.receivers}"]
+        if self.addresses > 1:
+            parts.append(f"{self.addresses}-addresses{'-mixed' if self.mixed else ''}")
+        elif self.ports:
+            parts.append(f"{self.ports}-ports")
+        if self.wire:
+            parts.append(self.wire)
+        return "/".join(parts)
 
     def __str__(self):
-        return f"{self.name} {self.size} B"
+        return f"{self.name} {self.size}"
+
+    @property
+    def sizes(self):
+        return SIZES[self.size]
+
+    @property
+    def ring(self):
+        """Descriptors. Rings of many guests at once would not fit into any cache."""
+        return 256 if self.addresses > 1 else 1024
+
+    def fits(self, peer):
+        """Can this peer do it?"""
+        if self.wire and self.wire not in (*peer.wires, "generated"):
+            return False
+        if self.addresses > 1 and getattr(peer, "one_address", False):
+            return False
+        return peer.fans_out or (self.kind != "broadcast" and not self.ports)
+
+    def paced_wire(self):
+        """Is a loss-free rate of it looked for? Not where the wire cannot be paced."""
+        return self.wire in ("", "generated")
+
+    def topology(self, folder, paced, own_wire=True):
+        """paced: the generator is the wire too, as it must be for a peer without one of its own."""
+        guests = {"wire-guest": 1, "guest-wire": 1, "guest-guest": 2,
+                  "broadcast": 1 + self.receivers}[self.kind]
+        if self.addresses > 1:
+            senders = guests - 1
+            lists = spread_addresses(self.addresses, self.ports)
+            if senders:
+                lists.insert(0, [address(0xE00001)])
+        else:
+            lists = spread_addresses(guests, guests)
+        wire = {"wire-guest": "pcap", "guest-wire": "null", "guest-guest": None,
+                "broadcast": "null"}[self.kind]
+        if self.kind in ("wire-guest", "guest-wire") and (
+                paced or self.wire == "generated" or not own_wire):
+            wire = "guest"
+        elif self.wire:
+            wire = self.wire
+        idle = max(0, self.ports - len(lists)) if self.ports else 0
+        t = Topology(folder, wire, lists, f"{folder}/wire.pcap", tuple(self.sizes), idle)
+        if wire == "pcap":
+            write_pcap(t.pcap, self.destinations(t), self.sizes)
+        return t
+
+    def destinations(self, topology):
+        if self.kind == "guest-wire":
+            return [OUTSIDE]
+        if self.kind == "broadcast":
+            return [BROADCAST]
+        lists = topology.guests[1:] if self.kind == "guest-guest" else topology.guests
+        if self.mixed:
+            longest = max(map(len, lists))
+            return [l[i] for i in range(longest) for l in lists if i < len(l)]
+        return [a for l in lists for a in l]
+
+    def sender(self, topology):
+        """(port, its address), or None where the wire sends by itself."""
+        if self.kind != "wire-guest":
+            return "vm0", topology.guests[0][0]
+        return ("wire", OUTSIDE) if topology.wire == "guest" else None
+
+    def receivers_of(self, topology):
+        if self.kind == "guest-wire":
+            return ["wire"] if topology.wire == "guest" else []
+        return topology.names[1 if self.kind != "wire-guest" else 0:]
 
 
-def cases(sizes):
-    made = []
-    for size in sizes:
-        made += [Case("wire to guest", size, wire="pcap"),
-                 Case("guest to wire", size, guest_mode="txonly"),
-                 Case("guest to guest", size, ports=2, guest_mode="io")]
-    made.append(Case("wire to guest, 64 ports for 2", sizes[0], wire="pcap",
-                     peers=(("64 ports", "macvswitch", 63), ("2 ports", "macvswitch", 1))))
-    return made
+def all_cases():
+    """All of them, the most telling first."""
+    kinds = [dict(kind=k) for k in ("wire-guest", "guest-wire", "guest-guest")]
+    kinds += [dict(kind="broadcast", receivers=n) for n in (1, 8, 32)]
+    cases = [Case(size="64", **k) for k in kinds]
+    for n in 64, 250:
+        cases += [Case(kind, ports=n) for kind in ("wire-guest", "guest-wire", "guest-guest")]
+    # net_pcap keeps each frame in a buffer of the switch, which has not that many to spare.
+    cases.append(Case("wire-guest", wire="generated"))
+    for mixed in False, True:
+        cases += [Case("wire-guest", ports=64, addresses=4096, mixed=mixed, wire="generated"),
+                  Case("guest-guest", ports=64, addresses=4096, mixed=mixed)]
+    cases += [Case("wire-guest", wire=wire) for wire in ("software", "flow-queue")]
+    cases += [Case(size=size, **k) for size in ("1518", "imix", "256") for k in kinds]
+    return cases
 
 
-def write_pcap(path, size, frames=64):
-    """Frames to the first guest from one outside station, one after another."""
-    def mac(text):
-        return bytes.fromhex(text.replace(":", ""))
-    with open(path, "wb") as f:
-        f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for i in range(frames):
-            frame = (mac(MACS[0]) + mac(OUTSIDE) + b"\x08\x00" + bytes([i])).ljust(size, b"\0")
-            f.write(struct.pack("=IIII", 0, i, len(frame), len(frame)) + frame)
+def select(cases, names=None, sizes=None):
+    """Those with one of these names and sizes. A name that no case has stands for all that contain
+    it."""
+    known = {c.name for c in cases}
 
-
-class Guest:
-    """The case's guest: testpmd on virtio-user ports; and idle ones that only wait."""
-
-    def __init__(self, case, switch):
-        eal = []
-        for i, path in enumerate(switch.sockets):
-            eal += virtio_user(i, path, MACS[i])
-        args = [f"--forward-mode={case.guest_mode}", f"--txpkts={case.size}"]
-        for i in range(case.ports):
-            # Two guests talk to each other, one talks to the outside.
-            peer = MACS[1 - i] if case.ports == 2 else OUTSIDE
-            args.append(f"--eth-peer={i},{peer}")
-        self.idle = None
-        if switch.idle_names:
-            self.idle = Guests([GuestPort(name, path) for name, path in
-                                zip(switch.idle_names, switch.idle_sockets)])
-            # An idle guest takes no CPU: not from the one that is measured either.
-            self.idle.signal(signal.SIGSTOP)
-        self.testpmd = Testpmd("mvsw-bench-guest", GUEST_CPU, eal, args)
-        switch.wait_guests()
-        # Between two guests frames go round: what arrives at one is sent again by the other.
-        self.testpmd.command("start tx_first 16" if case.guest_mode == "io" else "start")
-
-    def received(self):
-        return self.testpmd.packets()[0]
-
-    def stop(self):
-        self.testpmd.stop()
-        if self.idle is not None:
-            self.idle.signal(signal.SIGCONT)
-            self.idle.stop()
-
-
-def measure(case, make_switch, idle_ports, seconds):
-    """One run: (million frames a second, cycles a frame or None)."""
-    with tempfile.TemporaryDirectory(prefix="mvsw-bench") as folder:
-        wire = "net_null0,no-rx=1"
-        if case.wire == "pcap":
-            pcap = os.path.join(folder, "wire.pcap")
-            write_pcap(pcap, case.size)
-            wire = f"net_pcap0,rx_pcap={pcap},infinite_rx=1"
-        # testpmd pairs its ports in order: two guests only, without a wire in between.
-        if case.ports == 2 and make_switch.name == "testpmd":
-            wire = None
-        switch = make_switch(folder, SWITCH_CPU, wire, case.ports, idle_ports)
-        guest = None
-        try:
-            guest = Guest(case, switch)
-            time.sleep(0.5)
-            return _count(case, switch, guest, seconds)
-        finally:
-            if guest is not None:
-                guest.stop()
-            switch.stop()
-
-
-def _count(case, switch, guest, seconds):
-    count = switch.forwarded if case.guest_mode == "txonly" else guest.received
-    cycles, frames, start = switch.cycles(), count(), time.monotonic()
-    time.sleep(seconds)
-    moved, took = count() - frames, time.monotonic() - start
-    per_frame = None
-    if cycles is not None:
-        after = switch.cycles()
-        per_frame = (after[0] - cycles[0]) / max(1, after[1] - cycles[1])
-    return moved / took / 1e6, per_frame
+    def named(case):
+        return any(n == case.name or (n not in known and n in str(case)) for n in names)
+    return [c for c in cases if (not names or named(c)) and (not sizes or c.size in sizes)]

@@ -1,101 +1,214 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the cases in interleaved rounds and prints medians with minimum and maximum."""
+"""Compares macvswitch with other switches, side by side, on this machine. See docs/performance.md
+for how to read what it prints."""
 import argparse
-import contextlib
 import json
 import os
-import platform
-import statistics
-import subprocess
+import signal
 import sys
+import time
 from pathlib import Path
 
-from .cases import cases, measure
-from .switches import Macvswitch, TestpmdIo
+from . import busy, children, machine, plots, report
+from .budget import Budget
+from .cases import SIZES, all_cases, select
+from .peer_kernel import Bridge, Macvtap
+from .peer_macvswitch import Macvswitch
+from .peer_ovs import OvsFlows, OvsNormal
+from .peer_testpmd import TestpmdIo
+from .session import GENERATOR_CPU, SWITCH_CPU, Session
 
-SWITCHES = {s.name: s for s in (Macvswitch, TestpmdIo)}
-HUGEPAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
-NEEDED_PAGES = 1024
-
-
-@contextlib.contextmanager
-def hugepages():
-    """At least NEEDED_PAGES of 2 MB while the benchmark runs; as before afterwards."""
-    before = int(HUGEPAGES.read_text())
-    if before < NEEDED_PAGES:
-        HUGEPAGES.write_text(f"{NEEDED_PAGES}\n")
-    if int(HUGEPAGES.read_text()) < NEEDED_PAGES:
-        HUGEPAGES.write_text(f"{before}\n")
-        sys.exit(f"bench: the machine has no {NEEDED_PAGES} hugepages of 2 MB to give")
-    try:
-        yield
-    finally:
-        HUGEPAGES.write_text(f"{before}\n")
+PEERS = {p.name: p for p in (Macvswitch, TestpmdIo, OvsNormal, OvsFlows, Macvtap, Bridge)}
+CPUS = (SWITCH_CPU, GENERATOR_CPU)
+HUGEPAGES = 1400
+QUICK = {"budget": 300.0, "rounds": 2, "seconds": 0.3, "trial": 0.15}
+FULL = {"budget": None, "rounds": 3, "seconds": 1.0, "trial": 0.5}
+LOADS = {"10": 0.1, "70": 0.7}  # of the loss-free rate
+GUESS = {"throughput": 4.0, "paced": 8.0}  # seconds, until there has been one
+TOP = Path(__file__).resolve().parents[2]
 
 
-def spread(values, digits=2):
-    return (f"{statistics.median(values):.{digits}f} "
-            f"({min(values):.{digits}f}-{max(values):.{digits}f})")
+class Run:
+    """All figures, by case and peer, and what was left out."""
+
+    def __init__(self, options, budget):
+        self.options, self.budget = options, budget
+        self.results, self.skipped, self.errors = [], [], []
+
+    def result(self, case, peer):
+        for r in self.results:
+            if (r["case"], r["size"], r["peer"]) == (case.name, case.size, peer):
+                return r
+        self.results.append({"case": case.name, "size": case.size, "peer": peer,
+                             "in_generator": getattr(PEERS[peer], "in_generator", False),
+                             "throughput": [], "loss_free": [], "latency": {}, "notes": []})
+        return self.results[-1]
+
+    def step(self, kind, case, peer):
+        """One measurement of one peer, if there is time."""
+        key = (kind, peer)
+        if not self.budget.fits(key, GUESS[kind]):
+            self.skipped.append(f"{case} {peer} {kind}")
+            return
+        result = self.result(case, peer)
+        work = {"throughput": self._throughput, "paced": self._paced}[kind]
+        try:
+            self.budget.timed(key, lambda: work(case, PEERS[peer], result))
+        except Exception as error:  # the others' figures are still worth having
+            self.errors.append(f"{case} {peer} {kind}: {error}")
+            result["notes"].append(f"{kind} failed")
+            print(f"bench: {case}: {peer}: {kind}: {error}", file=sys.stderr)
+
+    def _throughput(self, case, peer, result):
+        with Session(case, peer, paced=False) as session:
+            watch = busy.Watch(CPUS, result["in_generator"])
+            measured = session.throughput(self.options.seconds)
+            measured["machine"] = watch.report()
+        result["throughput"].append(measured)
+
+    def _paced(self, case, peer, result):
+        o = self.options
+        with Session(case, peer, paced=True) as session:
+            watch = busy.Watch(CPUS, result["in_generator"])
+            found = session.loss_free(o.trial, o.loss, o.repeats)
+            for load, share in LOADS.items():
+                if found["mpps"] > 0:
+                    result["latency"][load] = session.latency(share * found["mpps"] * 1e6, o.trial)
+            found["machine"] = watch.report()
+        result["loss_free"].append(found)
 
 
-def run(options):
-    results = []
-    for case in cases(options.sizes):
-        if options.case and options.case not in str(case):
-            continue
-        rates = {label: [] for label, _, _ in case.peers}
-        cycles = {label: [] for label, _, _ in case.peers}
-        for _ in range(options.rounds):
-            for label, switch, idle in case.peers:
-                rate, per_frame = measure(case, SWITCHES[switch], idle, options.seconds)
-                rates[label].append(rate)
-                if per_frame is not None:
-                    cycles[label].append(per_frame)
-        results.append({"case": str(case), "mpps": rates, "cycles_per_frame": cycles})
-        report(results[-1])
-    return results
+def steps(cases, peers, options):
+    """(kind, case, peer) in the order in which they are measured: peers take turns in each round."""
+    def fitting(case):
+        return [p for p in peers if case.fits(PEERS[p])]
+
+    def throughput(some):
+        return [("throughput", c, p) for c in some for p in fitting(c)]
+
+    def paced(some):
+        return [("paced", c, p) for c in some if options.paced and c.paced_wire()
+                for p in fitting(c)]
+    if not options.quick:
+        return [s for c in cases for s in throughput([c]) * options.rounds + paced([c])]
+    # The most telling first: what does not fit is left out.
+    basic = [c for c in cases if c.size == cases[0].size and not c.ports and not c.wire]
+    rest = [c for c in cases if c not in basic]
+    return (throughput(basic) + paced([c for c in basic if c.receivers == 1][:4])
+            + throughput(rest[:8]) + throughput(basic) * (options.rounds - 1) + throughput(rest[8:])
+            + paced([c for c in basic if c.receivers > 1]))
 
 
-def report(result):
-    """The first peer against the second: rates, and cycles where both have a worker of ours."""
-    (name, mine), (other, theirs) = result["mpps"].items()
-    cycles = [c for c in result["cycles_per_frame"].values() if c]
-    line = (f"{result['case']:34}  {name:>10} {spread(mine):>19}  {other:>8} {spread(theirs):>19}"
-            f"  {spread([a / b for a, b in zip(mine, theirs)]):>17}  {spread(cycles[0], 0):>14}")
-    if len(cycles) == 2:
-        line += f" against {spread(cycles[1], 0)}: {min(cycles[0]) / min(cycles[1]):.2f} at best"
-    print(line, flush=True)
+def work(run, cases, peers):
+    plan = steps(cases, peers, run.options)
+    print(f"{len(plan)} measurements", flush=True)
+    for i, (kind, case, peer) in enumerate(plan):
+        run.step(kind, case, peer)
+        r = run.result(case, peer) if not run.skipped else None
+        if r is not None and run.options.verbose:
+            cells = report.row(r, [r])
+            print(f"{run.budget.used():5.0f} s {i + 1}/{len(plan)} {kind}: "
+                  + "  ".join(c for c in cells if c), flush=True)
 
 
-def _cpu():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+
+    def words(text):
+        return [w for w in text.split(",") if w]
+    parser.add_argument("--quick", action="store_true", help="what fits into five minutes")
+    parser.add_argument("--case", type=words, help="those whose name contains one of these")
+    parser.add_argument("--size", type=words, help=f"some of {','.join(SIZES)}")
+    parser.add_argument("--peer", type=words, help=f"some of {','.join(PEERS)}")
+    parser.add_argument("--rounds", type=int, help="of throughput, interleaved")
+    parser.add_argument("--seconds", type=float, help="of each throughput measurement")
+    parser.add_argument("--trial", type=float, help="seconds of a trial and of a latency measurement")
+    parser.add_argument("--loss", type=float, default=0.001,
+                        help="share that may be lost in a loss-free trial (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=2,
+                        help="further trials for a rate that lost (default %(default)s)")
+    parser.add_argument("--budget", type=float, help="seconds; what does not fit is left out")
+    parser.add_argument("--no-paced", dest="paced", action="store_false",
+                        help="no loss-free rate and no latency")
+    parser.add_argument("--out", type=Path, help="folder of the results (default: results/DATE)")
+    parser.add_argument("--list", action="store_true", help="print the cases and end")
+    parser.add_argument("--quiet", dest="verbose", action="store_false", help="only the table")
+    options = parser.parse_args(arguments)
+    for key, value in (QUICK if options.quick else FULL).items():
+        if getattr(options, key) is None:
+            setattr(options, key, value)
+    for word in options.size or ():
+        if word not in SIZES:
+            parser.error(f"--size: {word}: the sizes are {', '.join(SIZES)}")
+    for word in options.peer or ():
+        if word not in PEERS:
+            parser.error(f"--peer: {word}: the peers are {', '.join(PEERS)}")
+    if not (options.seconds > 0 and options.trial > 0 and options.rounds > 0
+            and 0 <= options.loss < 1 and options.repeats >= 0):
+        parser.error("--seconds, --trial and --rounds are above 0, --loss is from 0 to 1")
+    return parser, options
+
+
+def save(run, about, lines):
+    folder = run.options.out or TOP / "results" / time.strftime("%Y-%m-%d-%H%M%S")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = report.comparable(run.results)
+    for r, seen in zip(run.results, results):
+        r["notes"] = report.notes(seen)
+    options = {k: v for k, v in vars(run.options).items() if k != "out"}
+    (folder / "results.json").write_text(json.dumps(
+        {"machine": about, "options": options, "results": run.results, "skipped": run.skipped,
+         "errors": run.errors}, indent=1) + "\n")
+    (folder / "table.txt").write_text("\n".join(lines) + "\n")
+    made = plots.draw(results, folder)
+    print(f"{folder}: table.txt, results.json{''.join(', ' + m for m in made)}")
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--sizes", type=lambda t: [int(s) for s in t.split(",")],
-                        default=[64, 1518])
-    parser.add_argument("--case", help="only cases whose name contains this")
-    parser.add_argument("--json", help="write the figures to this file too")
-    options = parser.parse_args()
+    parser, options = parse()
+    cases = select(all_cases(), options.case, options.size)
+    if not cases:
+        parser.error("--case: none of them is named so; --list prints them")
+    if options.list:
+        print("\n".join(str(c) for c in cases))
+        return 0
+    if os.geteuid() != 0:
+        sys.exit("bench: needs root: hugepages, namespaces, CPUs")
     if os.cpu_count() < 2:
-        sys.exit("bench: needs two CPUs: one for the switch, one for the guest")
-    version = subprocess.run(["pkg-config", "--modversion", "libdpdk"], stdout=subprocess.PIPE,
-                             text=True, check=True).stdout.strip()
-    print(f"{_cpu()}, kernel {platform.release()}, "
-          f"DPDK {version}; {options.rounds} rounds of "
-          f"{options.seconds} s, interleaved; million frames a second, median (min-max)")
-    print(f"{'case':34}  {'switch':>30}  {'against':>28}  {'ratio':>17}  {'cycles/frame':>14}")
-    with hugepages():
-        results = run(options)
-    if options.json:
-        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+        sys.exit("bench: needs two CPUs: one for the switch, one for the generator")
+    for number in signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    about = machine.describe()
+    head = report.headline(about, vars(options))
+    print("\n".join(head))
+    if options.budget is not None:
+        print(f"time budget: {options.budget:.0f} s")
+    before = busy.warning(_watch_for(0.5))
+    if before:
+        print(f"WARNING: the cores are busy already: {before}")
+    run = Run(options, Budget(options.budget))
+    with machine.hugepages(HUGEPAGES):
+        try:
+            work(run, cases, options.peer or list(PEERS))
+        except KeyboardInterrupt:
+            run.errors.append("interrupted")
+        finally:
+            children.sweep()
+    results = report.comparable(run.results)
+    lines = report.table([report.row(r, results) for r in results])
+    print("\n".join(lines))
+    if run.skipped:
+        print(f"no time for {len(run.skipped)} of the measurements, the last {run.skipped[-1]}")
+    save(run, about, head + lines)
+    print(f"took {run.budget.used():.0f} s")
+    return 1 if run.errors else 0
+
+
+def _watch_for(seconds):
+    watch = busy.Watch(CPUS)
+    time.sleep(seconds)
+    return watch.report()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dpdk-testpmd as a child with a prompt: the guest of every case, and the peer to beat."""
+"""dpdk-testpmd as a child with a prompt."""
 import os
 import pty
 import re
@@ -7,6 +7,8 @@ import select
 import subprocess
 import tempfile
 import time
+
+from . import children
 
 PROMPT = b"testpmd> "
 
@@ -23,11 +25,12 @@ class Testpmd:
                    str(memory), "--no-telemetry", *eal, "--", "-i", "--nb-cores=1",
                    "--total-num-mbufs=16384", "--no-flush-rx", *args]
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=self.stderr,
-                                        start_new_session=True)
+                                        start_new_session=True,
+                                        preexec_fn=children.die_with_parent)
         os.close(slave)
         try:
             self._read()
-        except Exception:
+        except BaseException:
             self.stop()
             raise
 
@@ -59,16 +62,6 @@ class Testpmd:
                 sum(map(int, re.findall(r"TX-packets: (\d+)", text))))
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
+        children.end(self.process)
         os.close(self.master)
         self.stderr.close()
-
-
-def virtio_user(index, path, mac, queue_size=1024):
-    return ["--vdev", f"net_virtio_user{index},path={path},mac={mac},queue_size={queue_size}"]

@@ -138,7 +138,7 @@ def test_what_worker_show_says(talk):
     for w in workers:
         assert {"worker", "lcore", "cpu", "numa_node", "busy_percent", "packets_per_second",
                 "cycles_per_packet", "packets", "busy_cycles", "idle_cycles", "polls",
-                "queues"} == set(w)
+                "queues", "rest", "sleeps"} == set(w)
         assert w["lcore"] == w["worker"] + 1 and w["numa_node"] >= 0
         assert len(w["polls"]) == len(w["queues"])
         for q in w["queues"]:

@@ -51,6 +51,7 @@ class QemuPort:
     role: str = "client"
     id: str = ""
     queues: int = 1
+    properties: str = ""  # further ones of -device: "csum=off,mq=on"
 
 
 class _Channel:
@@ -181,7 +182,8 @@ class QemuGuest:
             line += ["-chardev", f"socket,id=c{i},path={port.path},{how}",
                      "-netdev", f"vhost-user,id=hn{i},chardev=c{i},queues={port.queues}",
                      "-device", f"virtio-net-pci,netdev=hn{i},id={port.id or f'net{i}'},"
-                                f"mac={port.mac},romfile={queues}"]
+                                f"mac={port.mac},romfile={queues}"
+                                f"{',' if port.properties else ''}{port.properties}"]
         return line
 
     def start(self):

@@ -82,7 +82,7 @@ class SimNic:
         return frames
 
     def ctl(self, command):
-        """state, fault NAME on|off, reset, remove, link up|down, watch ADDRESS, clear."""
+        """state, fault NAME on|off, reset, remove, link up|down, watch ADDRESS, replay N, clear."""
         if self.connection is None:
             self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.connection.settimeout(10)

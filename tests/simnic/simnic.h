@@ -80,6 +80,7 @@ struct simnic_queue {
 	uint16_t id;
 	uint64_t packets, bytes;
 	uint32_t size, head, tail; /* size: a power of two */
+	uint32_t next;             /* of those that wait, the one to repeat */
 	struct rte_mbuf *ring[];
 };
 
@@ -125,6 +126,12 @@ struct simnic {
 	uint32_t n_flows; /* living ones */
 	bool rss;
 	uint16_t reta[SIMNIC_RETA];
+
+	/* Not 0: so many frames are taken from the wire, and then the queues give copies of them
+	 * for ever, for benchmarks: the filter has done its work once, as it costs no CPU in
+	 * hardware. */
+	uint32_t replay;
+	uint64_t replay_from; /* n.passed when it began */
 
 	int wire;
 	struct sockaddr_un peer;

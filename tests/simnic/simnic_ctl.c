@@ -192,8 +192,11 @@ change(struct simnic *s, const char *verb, const char *name, const char *value, 
 			return "link up|down";
 		s->link_up = strcmp(name, "up") == 0;
 		*event = wanted->lsc ? RTE_ETH_EVENT_INTR_LSC : -1;
+	} else if (strcmp(verb, "replay") == 0) {
+		s->replay = (uint32_t)strtoul(name, NULL, 10);
+		s->replay_from = s->n.passed;
 	} else {
-		return "state, fault, reset, remove, link, watch or clear";
+		return "state, fault, reset, remove, link, watch, replay or clear";
 	}
 	return NULL;
 }

@@ -184,6 +184,43 @@ transmit(struct simnic *s, struct simnic_queue *q)
 	}
 }
 
+static void
+poll_wire(struct simnic *s, uint16_t n)
+{
+	for (uint16_t i = 0; s->started && s->wire >= 0 && i < n; i++) {
+		/* MSG_TRUNC: the true length of what did not fit */
+		ssize_t len = recv(s->wire, s->frame, sizeof(s->frame), MSG_DONTWAIT | MSG_TRUNC);
+
+		if (len < 0)
+			break;
+		receive(s, (size_t)len);
+	}
+}
+
+/* Copies of what waits in q, all of it in turn. */
+static uint16_t
+repeat(struct simnic_queue *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t waiting = used(q);
+
+	if (waiting == 0 || rte_pktmbuf_alloc_bulk(q->pool, pkts, n) != 0)
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_mbuf *m = q->ring[(q->head + q->next) & (q->size - 1)];
+
+		memcpy(rte_pktmbuf_append(pkts[i], m->data_len), rte_pktmbuf_mtod(m, char *),
+		       m->data_len);
+		pkts[i]->port = m->port;
+		pkts[i]->hash.rss = m->hash.rss;
+		pkts[i]->ol_flags |= m->ol_flags;
+		q->bytes += m->data_len;
+		if (++q->next >= waiting)
+			q->next = 0;
+	}
+	q->packets += n;
+	return n;
+}
+
 uint16_t
 simnic_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -195,15 +232,13 @@ simnic_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	for (uint32_t i = 0; i < s->dev->data->nb_tx_queues; i++)
 		if (s->txq[i] != NULL)
 			transmit(s, s->txq[i]);
-	for (uint16_t i = 0; s->started && s->wire >= 0 && i < n; i++) {
-		/* MSG_TRUNC: the true length of what did not fit */
-		ssize_t len = recv(s->wire, s->frame, sizeof(s->frame), MSG_DONTWAIT | MSG_TRUNC);
-
-		if (len < 0)
-			break;
-		receive(s, (size_t)len);
+	if (s->replay > 0 && s->n.passed - s->replay_from >= s->replay) {
+		got = repeat(q, pkts, n);
+		pthread_mutex_unlock(&s->lock);
+		return got;
 	}
-	while (got < n && used(q) > 0)
+	poll_wire(s, n);
+	while (s->replay == 0 && got < n && used(q) > 0)
 		pkts[got++] = pop(q);
 	pthread_mutex_unlock(&s->lock);
 	return got;

@@ -134,9 +134,10 @@ grammar_errors(void **state)
 	(void)state;
 	expect("an object is missing; try: macvctl help", 0, NULL);
 	expect("uplink add: unknown key \"colour\"; known: device, mtu, hairpin, queues, demux, "
-	       "queue_workers",
+	       "flood_share, offloads, queue_workers",
 	       WORDS("uplink", "add", "up0", "device", "x", "colour", "red"));
-	expect("uplink set: unknown key \"mt\"; known: mtu, hairpin, demux, queue_workers",
+	expect("uplink set: unknown key \"mt\"; known: mtu, hairpin, demux, flood_share, "
+	       "queue_workers",
 	       WORDS("uplink", "set", "up0", "mt", "1500"));
 	expect("port add: NAME is missing; usage: macvctl port add NAME uplink UPLINK [KEY VALUE "
 	       "...]",
@@ -201,7 +202,7 @@ params_checked(void **state)
 	assert_string_equal(e.text, "unknown parameter \"x\"; accepted: none");
 	assert_int_equal(check("uplink.set", "{\"x\":1}", &e), -EINVAL);
 	assert_string_equal(e.text, "unknown parameter \"x\"; accepted: name, mtu, hairpin, demux, "
-				    "queue_workers");
+				    "flood_share, queue_workers");
 	assert_int_equal(check("worker.set", "{\"idle\":\"poll\"}", &e), -EPERM);
 	assert_string_equal(e.text, "idle is fixed when the worker is added; what can be changed: "
 				    "workers, worker_cpus, rebalance");
@@ -307,9 +308,9 @@ completion(void **state)
 	expect_completion("set\nshow\n", WORDS("port", "s"));
 	expect_completion("some-port\n", WORDS("-j", "port", "del", ""));
 	expect_completion("", WORDS("port", "add", ""));
-	expect_completion("mtu\nhairpin\ndemux\nqueue_workers\n",
+	expect_completion("mtu\nhairpin\ndemux\nflood_share\nqueue_workers\n",
 			  WORDS("uplink", "set", "up0", ""));
-	expect_completion("hairpin\ndemux\nqueue_workers\n",
+	expect_completion("hairpin\ndemux\nflood_share\nqueue_workers\n",
 			  WORDS("uplink", "set", "up0", "mtu", "1500", ""));
 	expect_completion("on\noff\n", WORDS("uplink", "set", "up0", "hairpin", "o"));
 	expect_completion("private\npassthru\n", WORDS("port", "add", "vm1", "mode", "p"));

@@ -64,14 +64,15 @@ static void
 test_tables(void **state)
 {
 	static const char *const order[] = {
-		"control control_group workers worker_cpus eal idle rebalance ",
-		"device mtu hairpin queues demux queue_workers ",
-		"uplink mode mac socket device socket_role socket_owner queues "
+		"control control_group workers worker_cpus eal idle idle_after idle_step "
+		"rebalance ",
+		"device mtu hairpin queues demux flood_share offloads queue_workers ",
+		"uplink mode mac socket device socket_role socket_owner queues offloads "
 		"trust_guest_rx_filters own_source qmp qmp_device allmulticast promisc maddr "
 		"nopromisc link_follow max_addresses max_filter_changes queue_workers "};
 	static const char *const add_only[] = {
-		"control control_group eal idle ", "device queues ",
-		"uplink socket device socket_role socket_owner queues "};
+		"control control_group eal idle idle_after idle_step ", "device queues offloads ",
+		"uplink socket device socket_role socket_owner queues offloads "};
 	static const char *const names[] = {"daemon", "uplink", "port"};
 
 	(void)state;
@@ -134,6 +135,8 @@ test_defaults(void **state)
 		{SECTION_DAEMON, "worker_cpus", NULL},
 		{SECTION_DAEMON, "eal", NULL},
 		{SECTION_DAEMON, "idle", "sleep"},
+		{SECTION_DAEMON, "idle_after", "1000"},
+		{SECTION_DAEMON, "idle_step", "40"},
 		{SECTION_DAEMON, "rebalance", "off"},
 		{SECTION_UPLINK, "queue_workers", "auto"},
 		{SECTION_PORT, "queue_workers", "auto"},
@@ -141,6 +144,7 @@ test_defaults(void **state)
 		{SECTION_UPLINK, "mtu", NULL},
 		{SECTION_UPLINK, "hairpin", "off"},
 		{SECTION_UPLINK, "queues", "auto"},
+		{SECTION_UPLINK, "offloads", "on"},
 		{SECTION_PORT, "uplink", NULL},
 		{SECTION_PORT, "mode", "vepa"},
 		{SECTION_PORT, "mac", NULL},
@@ -149,6 +153,7 @@ test_defaults(void **state)
 		{SECTION_PORT, "socket_role", "server"},
 		{SECTION_PORT, "socket_owner", NULL},
 		{SECTION_PORT, "queues", "1"},
+		{SECTION_PORT, "offloads", "on"},
 		{SECTION_PORT, "trust_guest_rx_filters", "off"},
 		{SECTION_PORT, "own_source", "drop"},
 		{SECTION_PORT, "qmp", NULL},
@@ -202,6 +207,9 @@ test_good_values(void **state)
 		{SECTION_PORT, "queue_workers", " 1:0,15:0  0:1", "0:1 1:0 15:0"},
 		{SECTION_DAEMON, "eal", "--no-huge -m 512 --vdev 'a b;c'", NULL},
 		{SECTION_DAEMON, "idle", "poll", NULL},
+		{SECTION_DAEMON, "idle_after", "10", NULL},
+		{SECTION_DAEMON, "idle_after", "1000000", NULL},
+		{SECTION_DAEMON, "idle_step", "10000", NULL},
 		{SECTION_UPLINK, "device", "0000:3b:00.0,representor=[0-3]", NULL},
 		{SECTION_UPLINK, "mtu", "68", NULL},
 		{SECTION_UPLINK, "mtu", "9600", NULL},
@@ -220,6 +228,7 @@ test_good_values(void **state)
 		{SECTION_PORT, "socket_owner", ":107", NULL},
 		{SECTION_PORT, "socket_owner", "root", NULL},
 		{SECTION_PORT, "queues", "16", NULL},
+		{SECTION_PORT, "offloads", "off", NULL},
 		{SECTION_PORT, "trust_guest_rx_filters", "multicast", NULL},
 		{SECTION_PORT, "trust_guest_rx_filters", "on", NULL},
 		{SECTION_PORT, "own_source", "deliver", NULL},
