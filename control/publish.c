@@ -70,7 +70,6 @@ draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep
 	ep->vid = p->guest.vid;
 	ep->rx_queues = p->pairs;
 	ep->tx_queues = p->pairs;
-	ep->pool = d->guest_pool;
 }
 
 static int
@@ -222,6 +221,8 @@ publish(struct daemon *d)
 	if (err == 0)
 		err = draft_all(draft, d);
 	if (err == 0)
+		err = pools_assign(d, &draft->spec);
+	if (err == 0)
 		err = view_build(&draft->spec, &v);
 	if (err == -EEXIST) {
 		log_error("two ports have one address: the checks before have a gap");
@@ -230,6 +231,7 @@ publish(struct daemon *d)
 	if (err == 0) {
 		d->generation = draft->spec.generation;
 		dataplane_publish(d->dp, v);
+		pools_settle(d);
 	} else {
 		view_free(v);
 	}
