@@ -92,6 +92,10 @@ def test_quick_does_each_step_once_and_the_basic_ones_first():
     plan = steps(all_cases(), list(PEERS), options)
     basic = [str(c) for c in all_cases() if c.size == "64" and not c.ports and not c.wire]
     assert {str(c) for _, c, _ in plan[:30]} <= set(basic)
+    everything = {(kind, str(c), peer) for kind, c, peer in plan}
+    assert {(kind, str(c)) for kind, c, _ in everything} == {
+        (kind, str(c)) for c in all_cases() for kind in ("throughput", "paced")
+        if kind == "throughput" or c.paced_wire()}
     for kind, case, peer in plan:
         limit = options.rounds if kind == "throughput" and str(case) in basic else 1
         assert plan.count((kind, case, peer)) == limit
