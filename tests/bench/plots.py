@@ -38,7 +38,7 @@ COLOURS = ("#1b6ca8", "#8c8c8c", "#d1495b", "#edae49", "#66a182", "#7d5ba6")
 
 def data(results, value):
     """(peers, lines): a line for each case, three columns for each peer; "-" for no value."""
-    peers = list(dict.fromkeys(r["peer"] for r in results))
+    peers = list(dict.fromkeys(r["peer"] for r in results if value(r) is not None))
     by_key = {(r["case"], r["peer"]): value(r) for r in results}
     lines = []
     for case in dict.fromkeys(r["case"] for r in results):

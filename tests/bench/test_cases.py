@@ -51,6 +51,15 @@ def test_roles(tmp_path):
                                                 [BROADCAST])
 
 
+def test_a_flood_is_a_third_guest_that_all_hear(tmp_path):
+    case = Case("guest-guest", flooded=True)
+    t = case.topology(tmp_path, True)
+    assert case.name == "guest-guest/flooded"
+    assert case.sender(t)[0] == "vm0" and case.flooder(t) == ("vm2", "52:54:00:00:00:03")
+    assert case.receivers_of(t) == ["vm1", "vm0"] and case.destinations(t) == ["52:54:00:00:00:02"]
+    assert Case("guest-guest").flooder(t) is None
+
+
 def test_idle_ports_and_many_addresses(tmp_path):
     t = Case("guest-guest", ports=250).topology(tmp_path, False)
     assert len(t.addresses) == 250 and len(t.guests) == 2

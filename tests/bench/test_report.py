@@ -90,7 +90,7 @@ def test_table_is_aligned():
 def test_chart_data():
     results = [result("a", measured(1), measured(2), measured(6)), result("b", measured(2)),
                result("a", measured(3), case="wire-guest"), result("b", case="wire-guest"),
-               result("a", case="empty")]
+               result("a", case="empty"), result("c")]
     peers, lines = plots.data(results, plots.spread_of("mpps"))
     assert peers == ["a", "b"]
     assert lines == ["guest-guest\t2\t1\t6\t2\t2\t2", "wire-guest\t3\t3\t3\t-\t-\t-"]
