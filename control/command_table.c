@@ -56,6 +56,8 @@ static const struct command commands[] = {
 	 .set_only_changeable = true},
 	{"worker", "show", {}, "show the polling cores and what each of them polls"},
 
+	{"memory", "show", {}, "show what memory the daemon uses, and its pools of buffers"},
+
 	{"trace", "",
 	 {WORD("from", "NAME"), WORD("src", "MAC"), WORD("dst", "MAC"), NUMBER_OPTIONAL("vlan", "VID"),
 	  NUMBER_OPTIONAL("type", "ETHERTYPE")},

@@ -308,6 +308,15 @@ worker_set_cmd(struct daemon *d, const json_t *params, json_t **result, struct e
 }
 
 static int
+memory_show_cmd(struct daemon *d, const json_t *params, json_t **result, struct errmsg *e)
+{
+	(void)params;
+	(void)e;
+	*result = show_memory(d);
+	return 0;
+}
+
+static int
 trace_cmd(struct daemon *d, const json_t *params, json_t **result, struct errmsg *e)
 {
 	return trace(d, params, result, e);
@@ -368,25 +377,16 @@ static const struct {
 	const char *method;
 	handler_fn handler;
 } handlers[] = {
-	{"uplink.add", uplink_add_cmd},
-	{"uplink.set", uplink_set_cmd},
-	{"uplink.del", uplink_del_cmd},
-	{"uplink.show", uplink_show_cmd},
-	{"port.add", port_add_cmd},
-	{"port.set", port_set_cmd},
-	{"port.del", port_del_cmd},
-	{"port.show", port_show_cmd},
-	{"maddr.add", maddr_add_cmd},
-	{"maddr.del", maddr_del_cmd},
-	{"maddr.show", maddr_show_cmd},
-	{"fdb.show", fdb_show_cmd},
-	{"worker.show", worker_show_cmd},
-	{"worker.set", worker_set_cmd},
-	{"trace", trace_cmd},
-	{"config.show", config_show_cmd},
-	{"config.save", config_save_cmd},
-	{"config.reload", config_reload_cmd},
-	{"version", version_cmd},
+	{"uplink.add", uplink_add_cmd},       {"uplink.set", uplink_set_cmd},
+	{"uplink.del", uplink_del_cmd},       {"uplink.show", uplink_show_cmd},
+	{"port.add", port_add_cmd},           {"port.set", port_set_cmd},
+	{"port.del", port_del_cmd},           {"port.show", port_show_cmd},
+	{"maddr.add", maddr_add_cmd},         {"maddr.del", maddr_del_cmd},
+	{"maddr.show", maddr_show_cmd},       {"fdb.show", fdb_show_cmd},
+	{"worker.show", worker_show_cmd},     {"worker.set", worker_set_cmd},
+	{"memory.show", memory_show_cmd},     {"trace", trace_cmd},
+	{"config.show", config_show_cmd},     {"config.save", config_save_cmd},
+	{"config.reload", config_reload_cmd}, {"version", version_cmd},
 	{"shutdown", shutdown_cmd},
 };
 

@@ -9,6 +9,7 @@
 #include "control/guest_sync.h"
 #include "control/nic.h"
 #include "control/nic_filter.h"
+#include "control/pools.h"
 #include "control/rx_filter.h"
 #include "control/vhost.h"
 #include "control/workers.h"
@@ -56,6 +57,8 @@ struct port {
 	struct guest waiting; /* connected while another was the guest */
 	uint16_t pairs;       /* usable queue pairs, as in the published view */
 	int vid_in_view;
+	int worker_node; /* NUMA node of the worker of its first queue; -1: not looked at yet */
+	bool far;        /* which is not where the guest has its memory */
 	int kicks[MAX_QUEUE_PAIRS]; /* our own eventfds of the guest's transmit rings; -1: none */
 	struct nic nic;             /* an ethdev-backed port */
 };
@@ -80,7 +83,7 @@ struct daemon {
 	struct vhost_mailbox *vhost;
 	struct qmp_monitors *monitors;
 	struct dataplane *dp;
-	struct rte_mempool *guest_pool; /* frames from guests */
+	struct pools pools;
 	struct offload_pools segment_pools;
 	struct retired_pool *retired;
 	struct workers workers;

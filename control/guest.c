@@ -147,6 +147,7 @@ guest_on_event(void *ctx, const struct guest_event *event)
 		break;
 	case GUEST_READY:
 		g->running = true;
+		p->worker_node = -1;
 		break;
 	case GUEST_RING:
 		note_ring(g, event);

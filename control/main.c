@@ -10,7 +10,6 @@
 #include <event2/event.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_mbuf.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,6 @@
 #include "control/uplink.h"
 #include "control/uplink_events.h"
 
-#define GUEST_POOL_MBUFS 16383
-#define GUEST_POOL_CACHE 256
 #define FOLLOW_PERIOD_US 100000 /* how often link states are looked at */
 #define SAMPLE_EVERY 10         /* of those periods: a second, for `worker show` */
 
@@ -145,13 +142,6 @@ start_dataplane(struct daemon *d, struct errmsg *e)
 					  .wake_ctx = d};
 	int err;
 
-	d->guest_pool = rte_pktmbuf_pool_create("guests", GUEST_POOL_MBUFS, GUEST_POOL_CACHE, 0,
-						RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (d->guest_pool == NULL)
-		return err_set(e, -ENOMEM,
-			       "no memory for %d buffers: more hugepages, or more of -m in `eal`",
-			       GUEST_POOL_MBUFS);
-	offloads_guard_pool(d->guest_pool);
 	err = offloads_pools_create(&d->segment_pools, e);
 	if (err != 0)
 		return err;
@@ -240,7 +230,7 @@ no_dataplane:
 	dataplane_destroy(d->dp);
 	daemon_free_retired(d);
 	offloads_pools_free(&d->segment_pools);
-	rte_mempool_free(d->guest_pool);
+	pools_free(d);
 	qmp_monitors_destroy(d->monitors);
 	vhost_mailbox_destroy(d->vhost);
 no_vhost:

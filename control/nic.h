@@ -28,8 +28,10 @@ struct nic {
 	int socket_id;
 	struct mac_addr mac;
 	uint16_t rx_queues, tx_queues;
-	uint16_t shared_queues; /* the first of rx_queues; the rest may become ports' own */
-	bool bond_tx_queue;     /* one more than tx_queues: nic_bond.c's, for LACP */
+	uint16_t shared_queues;  /* the first of rx_queues; the rest may become ports' own */
+	bool bond_tx_queue;      /* one more than tx_queues: nic_bond.c's, for LACP */
+	uint32_t tx_descriptors; /* frames that may wait in one transmit queue, its members' of a
+				    bond */
 	uint32_t max_mac_addrs;
 	uint32_t frame_room; /* bytes of a frame that the driver hands over; 0: as the MTU says */
 	uint32_t mtu;        /* bytes of payload in force */

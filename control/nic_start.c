@@ -14,18 +14,22 @@
 #include "control/nic_bond.h"
 #include "control/nic_wake.h"
 #include "control/offloads.h"
+#include "control/pool_plan.h"
 
 #define DESCRIPTORS 1024
 #define PORT_QUEUE_DESCRIPTORS 256 /* a port's own queue has one receiver to wait for */
-#define POOL_CACHE 256
 
 static int
 make_pool(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_dev_info *info,
 	  struct errmsg *e)
 {
-	uint32_t mbufs = (uint32_t)(nic->shared_queues + nic->tx_queues) * DESCRIPTORS +
-			 (uint32_t)(nic->rx_queues - nic->shared_queues) * PORT_QUEUE_DESCRIPTORS +
-			 wants->workers * (POOL_CACHE * 2) + 512;
+	const struct pool_nic_facts facts = {
+		.rx_descriptors =
+			(uint32_t)nic->shared_queues * DESCRIPTORS +
+			(uint32_t)(nic->rx_queues - nic->shared_queues) * PORT_QUEUE_DESCRIPTORS,
+		.tx_descriptors = (uint32_t)nic->tx_queues * DESCRIPTORS,
+		.n_workers = wants->workers};
+	uint32_t mbufs = pool_nic_mbufs(&facts);
 	uint32_t room = RTE_MBUF_DEFAULT_DATAROOM;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -93,6 +97,7 @@ set_up_queues(struct nic *nic, struct errmsg *e, const char *name)
 	for (uint16_t q = 0; err == 0 && q < nic->tx_queues + nic->bond_tx_queue; q++)
 		err = rte_eth_tx_queue_setup(nic->ethdev, q, txd, (unsigned int)nic->socket_id,
 					     NULL);
+	nic->tx_descriptors = txd * (nic->bond != NULL ? RTE_MAX(nic->bond->n, 1U) : 1);
 	if (err == 0)
 		return 0;
 	return err_set(e, err, "%s: the driver refused %u receive and %u transmit queues: %s", name,
@@ -222,6 +227,10 @@ nic_start(struct nic *nic, const struct nic_wants *wants, const struct rte_eth_d
 
 	if (err == 0 && nic->rx_queues > nic->shared_queues && !wants->port_queues_useful(nic)) {
 		rte_eth_dev_stop(nic->ethdev);
+		if (rte_mempool_full(nic->pool)) { /* and a smaller one is enough */
+			rte_mempool_free(nic->pool);
+			nic->pool = NULL;
+		}
 		err = start_anyhow(nic, wants, info, false, e);
 	}
 	return err;

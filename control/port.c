@@ -125,6 +125,7 @@ port_add(struct daemon *d, const struct port_settings *s, struct errmsg *e)
 	p->uplink = u;
 	p->daemon = d;
 	p->guest.vid = p->waiting.vid = p->vid_in_view = -1;
+	p->worker_node = -1;
 	for (uint16_t q = 0; q < MAX_QUEUE_PAIRS; q++)
 		p->kicks[q] = -1;
 	port_mac_choose(d, u, &p->settings);

@@ -61,7 +61,7 @@ draft_address(struct draft *draft, uint64_t mac, uint16_t port)
 }
 
 static void
-draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep)
+draft_endpoint(const struct port *p, struct endpoint *ep)
 {
 	struct guest_facts facts;
 
@@ -75,11 +75,10 @@ draft_endpoint(const struct daemon *d, const struct port *p, struct endpoint *ep
 	ep->vid = p->guest.vid;
 	ep->rx_queues = p->pairs;
 	ep->tx_queues = p->pairs;
-	ep->pool = d->guest_pool;
 }
 
 static int
-draft_port(struct draft *draft, const struct daemon *d, const struct port *p)
+draft_port(struct draft *draft, const struct port *p)
 {
 	struct view_port *vp = &draft->spec.ports[p->index];
 	const struct rx_filter *f = &p->filter;
@@ -94,7 +93,7 @@ draft_port(struct draft *draft, const struct daemon *d, const struct port *p)
 	draft->spec.allmulticast[p->index] = f->allmulticast;
 	if (!vp->up)
 		return 0;
-	draft_endpoint(d, p, &vp->endpoint);
+	draft_endpoint(p, &vp->endpoint);
 	for (uint32_t i = 0; i < f->n_unicast && err == 0; i++)
 		err = draft_address(draft, mac_to_u64(&f->unicast[i].mac), p->index);
 	for (uint32_t i = 0; i < f->n_multicast && err == 0; i++)
@@ -112,9 +111,10 @@ draft_all(struct draft *draft, const struct daemon *d)
 			draft_uplink(draft, d->uplinks[i]);
 	for (uint32_t i = 0; i < MAX_PORTS && err == 0; i++)
 		if (d->ports[i] != NULL)
-			err = draft_port(draft, d, d->ports[i]);
+			err = draft_port(draft, d->ports[i]);
 	draft->spec.addresses = draft->addresses;
 	poll_plan_make(d, dataplane_view(d->dp), &draft->spec, &draft->plan);
+	poll_plan_group(d, &draft->plan, false, &draft->spec); /* which pools are needed */
 	return err;
 }
 
@@ -227,7 +227,11 @@ publish(struct daemon *d)
 	if (err == 0)
 		err = draft_all(draft, d);
 	if (err == 0)
+		err = pools_assign(d, &draft->spec);
+	if (err == 0)
 		err = build_and_publish(d, draft);
+	if (err == 0)
+		pools_settle(d);
 	free(draft->addresses);
 	free(draft);
 	return err;

@@ -149,15 +149,23 @@ static json_t *
 json_guest(const struct port *p)
 {
 	struct guest_facts facts;
+	json_t *o;
 
 	if (!p->guest.running)
 		return json_null();
 	vhost_facts(p->guest.vid, &facts);
-	return json_pack("{s:i, s:s, s:b, s:I, s:i, s:o}", "queue_pairs", p->pairs, "ring",
-			 facts.features >> VIRTIO_F_RING_PACKED & 1 ? "packed" : "split",
-			 "mergeable_buffers", (int)(facts.features >> VIRTIO_NET_F_MRG_RXBUF & 1),
-			 "features", (json_int_t)facts.features, "numa_node", facts.numa_node,
-			 "offloads", offloads_json_guest(facts.features));
+	o = json_pack("{s:i, s:s, s:b, s:I, s:i, s:o}", "queue_pairs", p->pairs, "ring",
+		      facts.features >> VIRTIO_F_RING_PACKED & 1 ? "packed" : "split",
+		      "mergeable_buffers", (int)(facts.features >> VIRTIO_NET_F_MRG_RXBUF & 1),
+		      "features", (json_int_t)facts.features, "numa_node", facts.numa_node,
+		      "offloads", offloads_json_guest(facts.features));
+	if (o != NULL && p->far)
+		json_object_set_new(
+			o, "note",
+			json_sprintf("the guest's memory is on another NUMA node than its "
+				     "worker, which is on %d",
+				     p->worker_node));
+	return o;
 }
 
 static json_t *

@@ -79,6 +79,29 @@ print_workers(FILE *out, const json_t *rows, const struct print_options *o)
 	}
 }
 
+static void
+print_memory(FILE *out, const json_t *memory, const struct print_options *o)
+{
+	static const struct print_column columns[] = {{"POOL", "name"},
+						      {"FRAMES", "frames"},
+						      {"NODE", "node"},
+						      {"BUFFERS", "buffers"},
+						      {"IN USE", "in_use"},
+						      {"BYTES", "bytes"},
+						      {NULL}};
+	static const char *const shown[] = {"hugepages", "own_bytes", "guests_bytes", "pools",
+					    NULL};
+
+	print_table(out, json_object_get(memory, "pools"), columns, 0);
+	fputs("resident:", out);
+	print_pair(out, memory, "own_bytes");
+	print_pair(out, memory, "guests_bytes");
+	print_pair(out, memory, "hugepages");
+	fputc('\n', out);
+	if (o->detail)
+		print_rest(out, memory, shown, 4);
+}
+
 /* "deliver to vm2 and the wire", then the rule. */
 static void
 print_trace(FILE *out, const json_t *trace, const struct print_options *o)
@@ -174,6 +197,7 @@ print_result(FILE *out, const struct command *c, const json_t *result,
 		{"maddr.show", print_maddr},
 		{"fdb.show", print_fdb},
 		{"worker.show", print_workers},
+		{"memory.show", print_memory},
 		{"trace", print_trace},
 		{"config.show", print_config},
 		/* As ip, silent when all is well; but an address that was made up must be told. */

@@ -13,13 +13,15 @@ class Case:
     """kind: wire-guest, guest-wire, guest-guest or broadcast (a guest to `receivers` others and to
     the wire). ports: attached in all; those without traffic are idle. addresses: destinations, taken
     in turn; more than one are spread over `ports` guests, all of which receive. mixed: one after
-    another goes to another guest, else all of a guest before the next one's."""
+    another goes to another guest, else all of a guest before the next one's. flooded: a third guest
+    sends broadcasts meanwhile, as fast as it can; not while the loss-free rate is looked for."""
     kind: str
     size: str = "64"
     receivers: int = 1
     ports: int = 0
     addresses: int = 1
     mixed: bool = False
+    flooded: bool = False
     # "generated": the generator's, at full speed too; "flow-queue", "software": a NIC that does, or
     # does not, sort by address.
     wire: str = ""
@@ -31,6 +33,8 @@ class Case:
             parts.append(f"{self.addresses}-addresses{'-mixed' if self.mixed else ''}")
         elif self.ports:
             parts.append(f"{self.ports}-ports")
+        if self.flooded:
+            parts.append("flooded")
         if self.wire:
             parts.append(self.wire)
         return "/".join(parts)
@@ -53,7 +57,7 @@ class Case:
             return False
         if self.addresses > 1 and getattr(peer, "one_address", False):
             return False
-        return peer.fans_out or (self.kind != "broadcast" and not self.ports)
+        return peer.fans_out or not (self.kind == "broadcast" or self.ports or self.flooded)
 
     def paced_wire(self):
         """Is a loss-free rate of it looked for? Not where the wire cannot be paced."""
@@ -62,7 +66,7 @@ class Case:
     def topology(self, folder, paced, own_wire=True):
         """paced: the generator is the wire too, as it must be for a peer without one of its own."""
         guests = {"wire-guest": 1, "guest-wire": 1, "guest-guest": 2,
-                  "broadcast": 1 + self.receivers}[self.kind]
+                  "broadcast": 1 + self.receivers}[self.kind] + self.flooded
         if self.addresses > 1:
             senders = guests - 1
             lists = spread_addresses(self.addresses, self.ports)
@@ -89,6 +93,8 @@ class Case:
         if self.kind == "broadcast":
             return [BROADCAST]
         lists = topology.guests[1:] if self.kind == "guest-guest" else topology.guests
+        if self.flooded:
+            lists = lists[:1]
         if self.mixed:
             longest = max(map(len, lists))
             return [l[i] for i in range(longest) for l in lists if i < len(l)]
@@ -100,7 +106,14 @@ class Case:
             return "vm0", topology.guests[0][0]
         return ("wire", OUTSIDE) if topology.wire == "guest" else None
 
+    def flooder(self, topology):
+        """(port, its address), or None."""
+        return (topology.names[-1], topology.guests[-1][0]) if self.flooded else None
+
     def receivers_of(self, topology):
+        """Those that the measured frames are for, and the others that a flood reaches."""
+        if self.flooded:
+            return ["vm1", "vm0"]
         if self.kind == "guest-wire":
             return ["wire"] if topology.wire == "guest" else []
         return topology.names[1 if self.kind != "wire-guest" else 0:]
@@ -111,6 +124,7 @@ def all_cases():
     kinds = [dict(kind=k) for k in ("wire-guest", "guest-wire", "guest-guest")]
     kinds += [dict(kind="broadcast", receivers=n) for n in (1, 8, 32)]
     cases = [Case(size="64", **k) for k in kinds]
+    cases.append(Case("guest-guest", flooded=True))
     for n in 64, 250:
         cases += [Case(kind, ports=n) for kind in ("wire-guest", "guest-wire", "guest-guest")]
     # net_pcap keeps each frame in a buffer of the switch, which has not that many to spare.

@@ -45,7 +45,7 @@ def describe():
         "cpu": _cpuinfo("model name"), "cpus": os.cpu_count(), "memory_gib": _memory_gib(),
         "hypervisor": "hypervisor" in _cpuinfo("flags").split(),
         "kernel": platform.release(),
-        "macvswitch": _first_line(str(BUILD / "control/macvswitchd"), "-V"),
+        "macvswitch": _first_line(str(BUILD / "control/macvswitchd"), "-V").split()[-1],
         "commit": _first_line("git", "-C", str(top), "describe", "--always", "--dirty"),
         "dpdk": _first_line("pkg-config", "--modversion", "libdpdk"),
         "testpmd": package("dpdk-dev"), "openvswitch": package("openvswitch-switch-dpdk"),
@@ -55,13 +55,15 @@ def describe():
 
 @contextlib.contextmanager
 def hugepages(needed):
-    """At least so many of 2 MB meanwhile; as before afterwards."""
-    before = int(HUGEPAGES.read_text())
-    if before < needed:
-        HUGEPAGES.write_text(f"{needed}\n")
+    """At least so many free ones of 2 MB meanwhile; as before afterwards."""
+    before, free = (int((HUGEPAGES.parent / f"{which}_hugepages").read_text())
+                    for which in ("nr", "free"))
+    if needed > free:
+        HUGEPAGES.write_text(f"{before + needed - free}\n")
     try:
-        if int(HUGEPAGES.read_text()) < needed:
+        if needed > int((HUGEPAGES.parent / "free_hugepages").read_text()):
             sys.exit(f"bench: the machine has no {needed} hugepages of 2 MB to give")
         yield
     finally:
-        HUGEPAGES.write_text(f"{before}\n")
+        if needed > free:
+            HUGEPAGES.write_text(f"{before}\n")

@@ -30,6 +30,7 @@ class Kernel:
     wires = ()
     own_wire = False  # no device of its own sends or swallows frames: the wire is the generator's
     in_generator = True
+    hugepage_mb = 0
 
     def __init__(self, topology, cpu):
         self.topology, self.sockets, self.all_taps = topology, {}, {}

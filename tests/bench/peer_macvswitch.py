@@ -9,11 +9,13 @@ from .simwire import SimWire
 
 class Macvswitch:
     name = "macvswitch"
+    build = None  # of the checkout
+    idle = "poll"
     fans_out = True  # has more than two ports, and an address decides
     wires = ("flow-queue", "software")  # special ones that it can have
     hugepage_mb = 512
 
-    def __init__(self, topology, cpu, idle="poll"):
+    def __init__(self, topology, cpu):
         self.topology = t = topology
         self.sockets = {name: os.path.join(t.folder, f"{name}.sock") for name in t.addresses}
         device = {"pcap": f"net_pcap0,rx_pcap={t.pcap},infinite_rx=1", "null": "net_null0,no-rx=1",
@@ -34,7 +36,7 @@ class Macvswitch:
         self.names = list(ports)
         self.daemon = Daemon(
             uplinks={"up0": {"device": device, **uplink}}, ports=ports,
-            daemon={"worker_cpus": cpu, "idle": idle,
+            build=self.build, daemon={"worker_cpus": cpu, "idle": self.idle,
                     "eal": f"--in-memory -m {self.hugepage_mb} --no-pci {extra}"})
 
     def wait_ready(self):
@@ -76,3 +78,8 @@ class Macvswitch:
         finally:
             if self.simwire is not None:
                 self.simwire.close()
+
+
+def of_build(name, folder):
+    """A peer that is another build of ours."""
+    return type(f"Macvswitch_{name}", (Macvswitch,), {"name": name, "build": folder})

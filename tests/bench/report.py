@@ -1,33 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From figures to rows and a table. Pure."""
-import math
 import statistics
 
 FAR = 2.5  # times the least distance of our CPUs in a run is another place than that
 DISTURBED = 0.05  # of a CPU
 GENERATOR_BUSY = 0.03  # a generator with less idle time than this is the limit
-HEADER = ("case", "size", "peer", "Mpps (min-max)", "Gbit/s", "to testpmd", "to ovs", "cycles",
-          "loss-free", "p50/p99/p99.9 us at 10 %", "at 70 %", "notes")
+COMPARED_WITH = ("testpmd", "ovs-normal")
 
 
-def _disturbed(measurement):
+def header(others=COMPARED_WITH):
+    return ("case", "size", "peer", "Mpps (min-max)", "Gbit/s", *(f"to {o}" for o in others),
+            "cycles", "loss-free", "p50/p99/p99.9 us at 10 %", "at 70 %", "notes")
+
+
+def disturbed(measurement):
     m = measurement["machine"]
     return m["steal"] > DISTURBED or m["others"] > DISTURBED
+
+
+def is_far(measurement, least):
+    """The CPUs were in another place than where they were `least` ns apart."""
+    return measurement["distance_ns"] > FAR * least > 0
 
 
 def comparable(results):
     """Without the measurements that somebody disturbed, and without those that were taken while the
     hypervisor had our two CPUs further apart than at other times (another machine's, as it were),
     where there are better ones of the same."""
-    distances = [m["distance_ns"] for r in results for m in r["throughput"] if m["distance_ns"] > 0]
-    low, high = min(distances, default=0), max(distances, default=0)
-    limit = math.sqrt(low * high) if high > FAR * low else high
+    least = min((m["distance_ns"] for r in results for m in r["throughput"]
+                 if m["distance_ns"] > 0), default=0)
     kept = []
     for r in results:
-        near = [m for m in r["throughput"] if 0 < m["distance_ns"] <= limit]
+        near = [m for m in r["throughput"] if not is_far(m, least)]
         some = near or r["throughput"]
-        calm = [m for m in some if not _disturbed(m)]
-        kept.append({**r, "throughput": calm or some, "far": bool(some) and not near})
+        calm = [m for m in some if not disturbed(m)]
+        kept.append({**r, "throughput": calm or some, "far": bool(some) and not near,
+                     "disturbed": bool(some) and not calm})
     return kept
 
 
@@ -76,12 +84,15 @@ def _measurements(result):
 
 
 def ratio(result, results, other):
-    """Our median by theirs; None where the CPUs were never equally near for both."""
+    """Our median by theirs; None where one was disturbed, or the CPUs further apart."""
+    if result.get("disturbed"):
+        return None
     for candidate in results:
         if candidate["peer"] == other and candidate["peer"] != result["peer"] and \
                 (candidate["case"], candidate["size"]) == (result["case"], result["size"]):
             mine, theirs = median_of(result, "mpps"), median_of(candidate, "mpps")
-            if mine is not None and theirs and result.get("far") == candidate.get("far"):
+            if mine is not None and theirs and not candidate.get("disturbed") and \
+                    result.get("far") == candidate.get("far"):
                 return mine / theirs
     return None
 
@@ -93,13 +104,13 @@ def _latency(result, load):
     return "/".join(f"{found[key]:.3g}" for key in ("p50", "p99", "p99.9"))
 
 
-def row(result, results):
-    """The cells of HEADER."""
+def row(result, results, others=COMPARED_WITH):
+    """The cells under header(others)."""
     rates = [m["mpps"] for m in result.get("throughput", [])]
     cycles = [m["cycles"] for m in result.get("throughput", []) if "cycles" in m]
     by_clock = any(m.get("cycles_by") == "clock" for m in result.get("throughput", []))
     free = [m["mpps"] for m in result.get("loss_free", [])]
-    ratios = [ratio(result, results, other) for other in ("testpmd", "ovs-normal")]
+    ratios = [ratio(result, results, other) for other in others]
     return (result["case"], result["size"], result["peer"],
             spread(rates) if rates else "", f"{median_of(result, 'gbps'):.1f}" if rates else "",
             *("" if r is None else f"{r:.2f}" for r in ratios),
@@ -108,12 +119,13 @@ def row(result, results):
             "; ".join(notes(result)))
 
 
-def table(rows):
+def table(rows, others=COMPARED_WITH):
     """Lines, with columns as wide as they must be; numbers to the right."""
-    widths = [max(len(r[i]) for r in [HEADER, *rows]) for i in range(len(HEADER))]
+    rows = [header(others), *rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     lines = []
-    for r in [HEADER, *rows]:
-        cells = [c.ljust(w) if i < 3 or i == len(HEADER) - 1 else c.rjust(w)
+    for r in rows:
+        cells = [c.ljust(w) if i < 3 or i == len(r) - 1 else c.rjust(w)
                  for i, (c, w) in enumerate(zip(r, widths))]
         lines.append("  ".join(cells).rstrip())
     return lines

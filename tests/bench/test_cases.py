@@ -51,6 +51,15 @@ def test_roles(tmp_path):
                                                 [BROADCAST])
 
 
+def test_a_flood_is_a_third_guest_that_all_hear(tmp_path):
+    case = Case("guest-guest", flooded=True)
+    t = case.topology(tmp_path, True)
+    assert case.name == "guest-guest/flooded"
+    assert case.sender(t)[0] == "vm0" and case.flooder(t) == ("vm2", "52:54:00:00:00:03")
+    assert case.receivers_of(t) == ["vm1", "vm0"] and case.destinations(t) == ["52:54:00:00:00:02"]
+    assert Case("guest-guest").flooder(t) is None
+
+
 def test_idle_ports_and_many_addresses(tmp_path):
     t = Case("guest-guest", ports=250).topology(tmp_path, False)
     assert len(t.addresses) == 250 and len(t.guests) == 2
@@ -92,6 +101,10 @@ def test_quick_does_each_step_once_and_the_basic_ones_first():
     plan = steps(all_cases(), list(PEERS), options)
     basic = [str(c) for c in all_cases() if c.size == "64" and not c.ports and not c.wire]
     assert {str(c) for _, c, _ in plan[:30]} <= set(basic)
+    everything = {(kind, str(c), peer) for kind, c, peer in plan}
+    assert {(kind, str(c)) for kind, c, _ in everything} == {
+        (kind, str(c)) for c in all_cases() for kind in ("throughput", "paced")
+        if kind == "throughput" or c.paced_wire()}
     for kind, case, peer in plan:
         limit = options.rounds if kind == "throughput" and str(case) in basic else 1
         assert plan.count((kind, case, peer)) == limit

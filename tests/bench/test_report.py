@@ -25,19 +25,19 @@ def test_row_has_median_spread_and_ratios():
                   loss_free=[{"mpps": 9.5, "machine": CALM}],
                   latency={"10": {"p50": 0.31, "p99": 1.234, "p99.9": 20}})
     other = result("testpmd", measured(16))
-    row = dict(zip(report.HEADER, report.row(mine, [mine, other])))
+    row = dict(zip(report.header(), report.row(mine, [mine, other])))
     assert row["Mpps (min-max)"] == "12.00 (10.00-14.00)"
-    assert row["to testpmd"] == "0.75" and row["to ovs"] == ""
+    assert row["to testpmd"] == "0.75" and row["to ovs-normal"] == ""
     assert row["loss-free"] == "9.50"
     assert row["p50/p99/p99.9 us at 10 %"] == "0.31/1.23/20" and row["at 70 %"] == ""
     assert row["notes"] == ""
-    other = dict(zip(report.HEADER, report.row(other, [mine, other])))
+    other = dict(zip(report.header(), report.row(other, [mine, other])))
     assert other["to testpmd"] == ""
 
 
 def test_cycles_by_the_clock_are_marked():
     r = result("macvtap", measured(1, cycles_by="clock"))
-    assert dict(zip(report.HEADER, report.row(r, [r])))["cycles"] == "~2600"
+    assert dict(zip(report.header(), report.row(r, [r])))["cycles"] == "~2600"
 
 
 def test_a_generator_without_idle_time_is_named():
@@ -70,8 +70,12 @@ def test_only_comparable_measurements_count():
     # Small differences are none, and what has nothing better is kept.
     mine = result("macvswitch", measured(14, distance=48), measured(13, distance=88))
     assert len(report.comparable([mine])[0]["throughput"]) == 2
-    busy = result("a", measured(5, machine=noisy))
-    assert report.comparable([busy])[0]["throughput"]
+    busy = result("macvswitch", measured(5, machine=noisy))
+    calm = result("testpmd", measured(10))
+    kept = report.comparable([busy, calm])
+    assert kept[0]["throughput"] and kept[0]["disturbed"] and not kept[1]["disturbed"]
+    assert report.ratio(kept[0], kept, "testpmd") is None
+    assert report.ratio(kept[1], kept, "macvswitch") is None
 
 
 def test_table_is_aligned():
@@ -84,16 +88,18 @@ def test_table_is_aligned():
 
 
 def test_chart_data():
-    results = [result("a", measured(1)), result("b", measured(2)),
-               result("a", measured(3), size="1518"), result("b", size="1518")]
-    peers, lines = plots.data(results, lambda r: report.median_of(r, "mpps"))
+    results = [result("a", measured(1), measured(2), measured(6)), result("b", measured(2)),
+               result("a", measured(3), case="wire-guest"), result("b", case="wire-guest"),
+               result("a", case="empty"), result("c")]
+    peers, lines = plots.data(results, plots.spread_of("mpps"))
     assert peers == ["a", "b"]
-    assert lines == ["guest-guest 64\t1\t2", "guest-guest 1518\t3\t-"]
+    assert lines == ["guest-guest\t2\t1\t6\t2\t2\t2", "wire-guest\t3\t3\t3\t-\t-\t-"]
 
 
 @pytest.mark.skipif(shutil.which("gnuplot") is None, reason="gnuplot is not installed")
 def test_charts_are_drawn(tmp_path):
     made = plots.draw([result("a", measured(1)), result("b", measured(2), size="1518")], tmp_path)
-    assert made == ["throughput.png", "throughput.svg", "cycles.png", "cycles.svg"]
-    assert (tmp_path / "throughput.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (tmp_path / "throughput.svg").read_text()
+    assert made == [f"{chart}-{size}.{ending}" for chart in ("throughput", "cycles")
+                    for size in ("64", "1518") for ending in ("png", "svg")]
+    assert (tmp_path / "throughput-64.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "throughput-1518.svg").read_text()

@@ -74,6 +74,16 @@ def test_a_rate_is_kept_and_full_speed_is_more(switch):
     assert got["vm1"] == daemon.port("vm1")["counters"]["to_guest_packets"] - before
 
 
+def test_senders_are_told_apart_and_only_a_paced_one_has_a_latency(switch):
+    _, generator = switch
+    flood = send("vm2", VM[2], ["ff:ff:ff:ff:ff:ff"], 0)
+    answer = generator.run(0.3, [send("vm0", VM[0], [VM[1]], 1e3), flood], ["vm1"], warmup=0)
+    receiver, unicast = answer["receivers"][0], answer["senders"][0]
+    assert receiver["from"][1] > 10 * receiver["from"][0] > 0
+    assert sum(receiver["from"]) == receiver["marked"]
+    assert 0 < answer["latency"]["count"] <= receiver["from"][0] <= unicast["sent"]
+
+
 def test_loss_is_seen(switch):
     _, generator = switch
     sent, got = sums(generator.run(0.2, [send("wire", OUTSIDE, [VM[1], "52:54:00:00:00:77"])],

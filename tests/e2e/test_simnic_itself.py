@@ -203,3 +203,14 @@ def test_wrong_commands(plain):
         with pytest.raises(SimNicError):
             plain.nic.ctl(command)
     assert plain.nic.state()["faults"] == []
+
+
+def test_replayed_frames_stay_in_their_queues_for_ever():
+    with Testpmd(flows=1) as t:
+        t.nic.ctl("replay 3")
+        assert t.send(*[F.build(mac(1), EXTERNAL)] * 2)["passed"] == 0  # not its address
+        assert t.send(*[F.build(UPLINK_MAC, EXTERNAL)] * 3)["passed"] == 3
+        first = sum(t.nic.state()["rx"]["queues"])
+        t.nic.wait_state(lambda s: sum(s["rx"]["queues"]) > first + 1000)
+        t.nic.ctl("replay 0")
+        t.nic.wait_state(lambda s: s["rx"]["passed"] == 3)

@@ -49,9 +49,11 @@ def poll_until(condition, timeout, what):
 
 class Daemon:
     """uplinks and ports: {name: {key: value}}, as in the config file; a port without socket and
-    device gets socket_path(name). daemon: further keys of its section."""
+    device gets socket_path(name). daemon: further keys of its section. build: another folder."""
 
-    def __init__(self, netns=None, uplinks=None, ports=None, eal="", daemon=None, start=True):
+    def __init__(self, netns=None, uplinks=None, ports=None, eal="", daemon=None, start=True,
+                 build=None):
+        self.build = build or BUILD
         self.netns, self.process, self.connection = netns, None, None
         self.dir = Path(tempfile.mkdtemp(prefix="mvsw-d"))
         self.control = str(self.dir / "control.sock")
@@ -79,7 +81,7 @@ class Daemon:
         self.config_path.write_text("\n".join(lines) + "\n")
 
     def start(self, timeout=20):
-        command = [str(BUILD / "control/macvswitchd"), "-c", str(self.config_path)]
+        command = [str(self.build / "control/macvswitchd"), "-c", str(self.config_path)]
         if self.netns is not None:
             command = ["ip", "netns", "exec", self.netns.name, *command]
         with open(self.log_path, "ab") as log:
@@ -107,7 +109,7 @@ class Daemon:
     def ctl(self, *args, raw=False, check=True):
         """macvctl -j ARGS: the parsed answer, or None where it says nothing. raw: its text,
         without -j. check=False: returns the CompletedProcess instead of raising CtlError."""
-        command = [str(BUILD / "control/macvctl/macvctl"), *([] if raw else ["-j"]),
+        command = [str(self.build / "control/macvctl/macvctl"), *([] if raw else ["-j"]),
                    "--control", self.control, *map(str, args)]
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=60)

@@ -69,11 +69,11 @@ prefixes(void **state)
 	assert_int_equal(command_find("port", "s", &c, &e), -EINVAL);
 	assert_string_equal(e.text, "\"s\" is ambiguous: set or show");
 	assert_int_equal(command_find("m", "show", &c, &e), -EINVAL);
-	assert_string_equal(e.text, "\"m\" is ambiguous: maddr or monitor");
+	assert_string_equal(e.text, "\"m\" is ambiguous: maddr or memory or monitor");
 	assert_int_equal(command_find("bridge", NULL, &c, &e), -ENOENT);
 	assert_string_equal(e.text,
 			    "unknown object \"bridge\"; there are: uplink, port, maddr, fdb, "
-			    "worker, trace, config, monitor, version, shutdown");
+			    "worker, memory, trace, config, monitor, version, shutdown");
 	assert_int_equal(command_find("fdb", "flush", &c, &e), -ENOENT);
 	assert_string_equal(e.text, "fdb has no command \"flush\"; there are: show");
 	assert_int_equal(command_find("", NULL, &c, &e), -ENOENT);
@@ -304,7 +304,7 @@ static void
 completion(void **state)
 {
 	(void)state;
-	expect_completion("maddr\nmonitor\n", WORDS("m"));
+	expect_completion("maddr\nmemory\nmonitor\n", WORDS("m"));
 	expect_completion("set\nshow\n", WORDS("port", "s"));
 	expect_completion("some-port\n", WORDS("-j", "port", "del", ""));
 	expect_completion("", WORDS("port", "add", ""));

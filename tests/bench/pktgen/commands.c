@@ -6,6 +6,7 @@
  *   {"command": "open", "port": NAME, "path": SOCKET | "fd": N, "ring": 1024, "idle": false}
  *   {"command": "run", "seconds": S, "warmup": S, "receivers": [NAME...], "senders":
  *      [{"port": NAME, "src": MAC, "dst": [MAC...], "sizes": [BYTES...], "rate": FRAMES/S or 0}]}
+ *      the latency of senders with a rate is measured
  *   {"command": "distance", "cpu": N}
  * A command that cannot be done is answered by {"error": why}.
  */

@@ -156,11 +156,12 @@ count(struct run *r, struct port *p, uint8_t *frame, uint32_t size, uint64_t now
 	if (size < MIN_FRAME || mark.run != r->id || mark.sender >= MAX_SENDERS)
 		return;
 	p->marked++;
+	p->from[mark.sender]++;
 	if (mark.number < p->last[mark.sender])
 		p->reordered++;
 	else
 		p->last[mark.sender] = mark.number + 1;
-	if (r->paced && mark.tsc >= r->latency_from)
+	if (r->senders[mark.sender].per_tick > 0 && mark.tsc >= r->latency_from)
 		histogram_add(&r->latency, now - mark.tsc);
 }
 

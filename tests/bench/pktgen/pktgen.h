@@ -59,8 +59,9 @@ struct port {
 	void *memory;
 	size_t memory_size;
 
-	uint64_t frames, bytes; /* received in this run, whoever sent them */
-	uint64_t marked;        /* of those, this run's */
+	uint64_t frames, bytes;     /* received in this run, whoever sent them */
+	uint64_t marked;            /* of those, this run's */
+	uint64_t from[MAX_SENDERS]; /* of those, this sender's */
 	uint64_t reordered;
 	uint64_t last[MAX_SENDERS]; /* one more than the number of the last frame */
 	uint64_t polled;            /* TSC */
@@ -98,7 +99,7 @@ struct run {
 	unsigned int n_senders;
 	struct port *receivers[MAX_PORTS];
 	unsigned int n_receivers;
-	bool paced;
+	bool paced;            /* some sender is; the latency of its frames counts */
 	uint64_t latency_from; /* TSC; frames sent before do not count */
 	struct histogram latency;
 

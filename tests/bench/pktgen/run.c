@@ -138,6 +138,7 @@ reset(struct run *r)
 
 		p->frames = p->bytes = p->marked = p->reordered = 0;
 		memset(p->last, 0, sizeof(p->last));
+		memset(p->from, 0, sizeof(p->from));
 		p->polled = 0;
 	}
 	for (unsigned int i = 0; i < r->n_senders; i++) {
@@ -185,11 +186,14 @@ receivers_json(const struct run *r)
 
 	for (unsigned int i = 0; i < r->n_receivers; i++) {
 		const struct port *p = r->receivers[i];
+		json_t *from = json_array();
 
-		json_array_append_new(list, json_pack("{s:s s:I s:I s:I}", "port", p->name,
+		for (unsigned int s = 0; s < r->n_senders; s++)
+			json_array_append_new(from, json_integer((json_int_t)p->from[s]));
+		json_array_append_new(list, json_pack("{s:s s:I s:I s:I s:o}", "port", p->name,
 						      "frames", (json_int_t)p->frames, "marked",
 						      (json_int_t)p->marked, "reordered",
-						      (json_int_t)p->reordered));
+						      (json_int_t)p->reordered, "from", from));
 	}
 	return list;
 }
