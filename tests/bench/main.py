@@ -76,16 +76,20 @@ class Run:
                     break
 
     def _paced(self, case, peer, result):
+        """Once more, where somebody disturbed it."""
         o = self.options
         with Session(case, peer, paced=True) as session:
-            watch = busy.Watch(CPUS, result["in_generator"])
-            found = session.loss_free(o.trial, o.loss, o.repeats)
-            for load, share in LOADS.items():
-                if found["mpps"] > 0:
-                    result["latency"][load] = session.latency(share * found["mpps"] * 1e6, o.trial,
-                                                              o.repeats)
-            found["machine"] = watch.report()
-        result["loss_free"].append(found)
+            for _ in range(2 if o.repeats else 1):
+                watch = busy.Watch(CPUS, result["in_generator"])
+                found = session.loss_free(o.trial, o.loss, o.repeats)
+                for load, share in LOADS.items():
+                    if found["mpps"] > 0:
+                        result["latency"][load] = session.latency(
+                            share * found["mpps"] * 1e6, o.trial, o.repeats)
+                found["machine"] = watch.report()
+                result["loss_free"].append(found)
+                if not report.disturbed(found):
+                    break
 
 
 def steps(cases, peers, options):

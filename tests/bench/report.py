@@ -34,7 +34,8 @@ def comparable(results):
         near = [m for m in r["throughput"] if not is_far(m, least)]
         some = near or r["throughput"]
         calm = [m for m in some if not disturbed(m)]
-        kept.append({**r, "throughput": calm or some, "far": bool(some) and not near,
+        free = [m for m in r["loss_free"] if not disturbed(m)] or r["loss_free"][-1:]
+        kept.append({**r, "throughput": calm or some, "loss_free": free, "far": bool(some) and not near,
                      "disturbed": bool(some) and not calm})
     return kept
 

@@ -67,6 +67,8 @@ def test_only_comparable_measurements_count():
     assert not kept[0]["far"] and kept[1]["far"]
     assert report.ratio(kept[0], kept, "testpmd") is None
     assert "310 ns apart" in report.notes(kept[1])[0]
+    found = result("a", loss_free=[{"mpps": 1, "machine": noisy}, {"mpps": 3, "machine": CALM}])
+    assert [m["mpps"] for m in report.comparable([found])[0]["loss_free"]] == [3]
     # Small differences are none, and what has nothing better is kept.
     mine = result("macvswitch", measured(14, distance=48), measured(13, distance=88))
     assert len(report.comparable([mine])[0]["throughput"]) == 2
