@@ -36,20 +36,27 @@ def passes(trial, tolerance):
 
 def loss_free(attempt, high, tolerance=0.0, resolution=0.02, repeats=2):
     """attempt(rate) -> Trial. Searches in (0, high] by halves until the interval is at most
-    `resolution` of high. A rate that lost is tried up to `repeats` times more and passes if one of
-    these passes: what a neighbour of ours does to a trial can make it lose, never win."""
-    low, top, trials, limited, rate = 0.0, high, 0, False, high
-    while high > 0:
+    `resolution` of high. What a neighbour of ours does to a trial can make it lose, never win, so a
+    rate that lost is tried up to `repeats` times more and passes if one of these passes; and at the
+    end the lowest rate that lost is tried once more, and if it passes the search goes on above."""
+    low, trials = 0.0, 0
+    lost = []  # (rate, was it the generator's doing), the lowest last
+
+    def tried(rate):
+        nonlocal low, trials
         for _ in range(1 + repeats):
             trial = attempt(rate)
             trials += 1
             if passes(trial, tolerance):
+                low = rate
+                return True
+        lost.append((rate, trial.generator_failed and trial.loss <= tolerance))
+        return False
+
+    if high > 0 and not tried(high):
+        while True:
+            if lost[-1][0] - low > resolution * high:
+                tried((low + lost[-1][0]) / 2)
+            elif not repeats or not tried(lost.pop()[0]) or not lost:
                 break
-        if passes(trial, tolerance):
-            low = rate
-        else:
-            top, limited = rate, trial.generator_failed and trial.loss <= tolerance
-        if low >= high or top - low <= resolution * high:
-            break
-        rate = (low + top) / 2
-    return Found(low, trials, limited)
+    return Found(low, trials, bool(lost) and lost[-1][1])

@@ -57,6 +57,17 @@ def test_a_disturbed_trial_is_tried_again():
     assert loss_free(attempt, 1e6, repeats=1).rate < 1e6
 
 
+def test_a_rate_that_lost_by_accident_is_come_back_to():
+    for accident in range(1, 8):
+        calls = []
+
+        def attempt(rate):
+            calls.append(rate)
+            good = rate <= 7e6 and accident not in (len(set(calls[:-1])), len(set(calls)))
+            return Trial(rate, int(rate), int(rate), int(rate) if good else 0)
+        assert 6.8e6 <= loss_free(attempt, 10e6, repeats=2).rate <= 7e6, accident
+
+
 def test_a_generator_that_cannot_is_named():
     tired = switch(1e9, slip=lambda rate: max(0, rate - 4e6))
     found = loss_free(tired, 10e6, repeats=0)
