@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bar charts by gnuplot, as PNG and SVG; data and script stay beside them."""
+import itertools
 import shutil
 import statistics
 import subprocess
@@ -27,9 +28,9 @@ CHARTS = (
     ("throughput", "Throughput", "Mpps", spread_of("mpps")),
     ("cycles", "Cost in the switch", "TSC cycles a frame", spread_of("cycles")),
     ("loss-free", "Loss-free rate", "Mpps", spread_of("mpps", "loss_free")),
-    ("latency-10", "Latency at 10 % of the loss-free rate: median, and up to the 99th percentile",
+    ("latency-10", "Latency at 10 % of the loss-free rate: median to 99th percentile",
      "microseconds", latency_at("10")),
-    ("latency-70", "Latency at 70 % of the loss-free rate: median, and up to the 99th percentile",
+    ("latency-70", "Latency at 70 % of the loss-free rate: median to 99th percentile",
      "microseconds", latency_at("70")),
 )
 NAMES = {"imix": "IMIX"}
@@ -38,7 +39,8 @@ COLOURS = ("#1b6ca8", "#8c8c8c", "#d1495b", "#edae49", "#66a182", "#7d5ba6")
 
 def data(results, value):
     """(peers, lines): a line for each case, three columns for each peer; "-" for no value."""
-    peers = list(dict.fromkeys(r["peer"] for r in results if value(r) is not None))
+    there = {r["peer"] for r in results if value(r) is not None}
+    peers = [p for p in dict.fromkeys(r["peer"] for r in results) if p in there]
     by_key = {(r["case"], r["peer"]): value(r) for r in results}
     lines = []
     for case in dict.fromkeys(r["case"] for r in results):
@@ -49,7 +51,7 @@ def data(results, value):
     return peers, lines
 
 
-def script(name, title, unit, peers, lines):
+def script(name, title, unit, peers, lines, colours):
     width = max(760, 360 + 15 * len(lines) * (len(peers) + 1))
     text = [f'set title "{title}"', f'set ylabel "{unit}"', "set style data histograms",
             "set style histogram errorbars gap 1 linewidth 1", "set style fill solid 0.9",
@@ -60,7 +62,7 @@ def script(name, title, unit, peers, lines):
         text += ["set yrange [0.1:*]", "set logscale y"]
     columns = ", ".join(
         f'"{name}.dat" using {3 * i + 2}:{3 * i + 3}:{3 * i + 4}:xtic(1) title "{peer}" '
-        f'linecolor rgb "{COLOURS[i % len(COLOURS)]}"' for i, peer in enumerate(peers))
+        f'linecolor rgb "{colours[peer]}"' for i, peer in enumerate(peers))
     for terminal, ending in ((f"pngcairo size {width},560", "png"),
                              (f"svg size {width},560", "svg")):
         text += [f"set terminal {terminal}", f'set output "{name}.{ending}"', f"plot {columns}"]
@@ -73,6 +75,8 @@ def draw(results, folder):
         print("bench: no gnuplot, no plots (scripts/deps --bench installs it)")
         return []
     made = []
+    # A peer has its colour in all charts.
+    colours = dict(zip(dict.fromkeys(r["peer"] for r in results), itertools.cycle(COLOURS)))
     for chart, title, unit, value in CHARTS:
         for size in dict.fromkeys(r["size"] for r in results):
             peers, lines = data([r for r in results if r["size"] == size], value)
@@ -81,7 +85,8 @@ def draw(results, folder):
             name = f"{chart}-{size}"
             Path(folder, f"{name}.dat").write_text("\n".join(lines) + "\n")
             Path(folder, f"{name}.gp").write_text(
-                script(name, f"{title}; {NAMES.get(size, size + ' bytes')}", unit, peers, lines))
+                script(name, f"{title}; {NAMES.get(size, size + ' bytes')}", unit, peers, lines,
+                       colours))
             subprocess.run(["gnuplot", f"{name}.gp"], cwd=folder, check=True, timeout=60)
             made += [f"{name}.png", f"{name}.svg"]
     return made
