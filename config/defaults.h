@@ -23,7 +23,7 @@
 #define DEFAULT_UPLINK_MTU 0    /* the device's own */
 #define DEFAULT_UPLINK_QUEUES 0 /* auto */
 #define DEFAULT_DEMUX DEMUX_AUTO
-#define DEFAULT_FLOOD_SHARE 25 /* percent */
+#define DEFAULT_FLOOD_SHARE 10 /* percent */
 #define DEFAULT_UPLINK_OFFLOADS true
 
 /* [port NAME] */

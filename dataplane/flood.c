@@ -12,7 +12,10 @@
 /* How long after a unicast frame floods are held to their share. */
 #define UNICAST_MEMORY_US 10000
 #define FLOOD_BURST_US 10000 /* of worker time that a source may flood at once */
-#define FLOOD_COPIES 64      /* copies that one look at a guest's queue should lead to */
+/* How long a guest's queue is left alone after a refusal: to take frames only to drop them costs
+ * the others as well, and who finds its ring full may slow down. */
+#define FLOOD_HOLD_US 50
+#define FLOOD_COPIES 64 /* copies that one look at a guest's queue should lead to */
 
 static bool
 has_unicast(const struct worker *w)
@@ -39,8 +42,10 @@ flood_admit(struct worker *w, const struct poll_state *source, uint16_t n, uint3
 	w->flood.seen = true;
 	if (!has_unicast(w))
 		return true;
-	if (source->flooded_until > w->now + burst)
+	if (source->flooded_until > w->now + burst) {
+		w->flood.refused = true;
 		return false;
+	}
 	if (w->flood.frames == 0)
 		w->flood.started = rte_rdtsc();
 	w->flood.frames += n;
@@ -71,6 +76,10 @@ flood_settle(struct worker *w, struct poll_state *source)
 			source->burst = burst_for(account);
 	} else if (!account->seen || !has_unicast(w)) {
 		source->burst = BURST;
+	}
+	if (account->refused && !source->poll.from_wire) {
+		source->burst = BURST;
+		source->held_until = w->now + w->dp->tsc_hz / 1000000 * FLOOD_HOLD_US;
 	}
 	*account = (struct flood_account){0};
 }

@@ -43,6 +43,8 @@ poll_queue(struct worker *w, struct poll_state *s)
 	struct rte_mbuf *pkts[BURST];
 	uint16_t n;
 
+	if (unlikely(s->held_until > w->now))
+		return 0;
 	if (p->from_wire) {
 		n = endpoint_rx(&v->uplinks[p->index].endpoint, p->queue, pkts, s->burst);
 		if (n > 0)

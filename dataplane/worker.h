@@ -34,15 +34,17 @@ struct batch {
 /* A queue that this worker polls. */
 struct poll_state {
 	struct view_poll poll;
-	uint16_t idle_rounds;   /* polls in a row that found nothing */
-	uint16_t slot;          /* view_queue_slot */
-	uint16_t burst;         /* frames that a poll takes: BURST, or fewer of one that floods */
-	uint64_t flooded_until; /* TSC time for which it has used up its share; dataplane/flood.c */
+	uint16_t idle_rounds; /* polls in a row that found nothing */
+	uint16_t slot;        /* view_queue_slot */
+	uint16_t burst;       /* frames that a poll takes: BURST, or fewer of one that floods */
+	/* TSC times, by dataplane/flood.c: for which it has used up its share, and until which it
+	 * is not looked at. */
+	uint64_t flooded_until, held_until;
 };
 
 /* What the burst under way has flooded; dataplane/flood.c. */
 struct flood_account {
-	bool seen;
+	bool seen, refused;
 	uint32_t frames, copies; /* of floods that count against the share */
 	uint64_t started;        /* TSC */
 };

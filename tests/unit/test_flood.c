@@ -161,6 +161,23 @@ a_flooder_is_looked_at_for_few_frames(void **state)
 	assert_int_equal(f->source.burst, BURST);
 }
 
+/* A queue whose floods were refused is left alone for 50 us. */
+static void
+a_refused_flooder_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w->unicast_at = f->w->now;
+	while (flood(f, 1, 2, 5 * MS))
+		assert_int_equal(f->source.held_until, 0);
+	assert_int_equal(f->source.held_until, f->w->now + 50 * (HZ / 1000000));
+	assert_int_equal(f->source.burst, BURST);
+	f->source.held_until = 0;
+	f->source.poll.from_wire = true; /* which has everybody's frames */
+	assert_false(flood(f, 1, 2, 0));
+	assert_int_equal(f->source.held_until, 0);
+}
+
 static void
 the_wire_is_always_taken_in_full_bursts(void **state)
 {
@@ -182,6 +199,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_share_of_100_is_no_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flooder_is_looked_at_for_few_frames, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_refused_flooder_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_wire_is_always_taken_in_full_bursts, setup,
 						teardown),
 	};
