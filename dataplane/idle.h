@@ -15,9 +15,8 @@
  *
  * Signs cost the guest an exit, so they are off as soon as there are frames again.
  */
-#define IDLE_BOUND_US                                                               \
-	2000 /* the longest sleep; what gives no sign (a RARP of rte_vhost's) waits \
-	      */
+/* The longest sleep; what gives no sign (a RARP of rte_vhost's) waits so long. */
+#define IDLE_BOUND_US 2000
 
 struct worker;
 
