@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <numa.h>
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
 
 #include "control/daemon.h"
@@ -22,7 +21,7 @@ worker_node(const struct daemon *d, uint32_t worker)
 	struct worker_load load;
 
 	dataplane_worker_load(d->dp, worker, &load);
-	return (int)rte_lcore_to_socket_id(load.lcore);
+	return load.numa_node; /* not its lcore's, which says nothing of its CPU */
 }
 
 /* What may wait in the transmit queues of one worker. */
