@@ -52,7 +52,6 @@ static const struct {
 };
 
 #define TX_CSUM (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
-#define TX_TSO (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 #define RX_CSUM (RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 
 uint64_t
@@ -96,9 +95,9 @@ offloads_for_tx(const struct rte_eth_dev_info *info, bool wanted)
 	if (!wanted || is_software(info->driver_name) || (has & TX_CSUM) != TX_CSUM)
 		return take;
 	take |= TX_CSUM;
-	/* A large frame is a chain. */
-	if ((has & TX_TSO) == TX_TSO && has & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
-		take |= TX_TSO;
+	/* A large frame is a chain. net_virtio does without IPV4_CKSUM. */
+	if (has & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+		take |= has & (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
 	return take;
 }
 
@@ -120,6 +119,8 @@ offloads_of_device(uint64_t tx, uint64_t rx, struct endpoint *ep)
 		ep->takes |= OFFLOAD_CSUM;
 	if (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO)
 		ep->takes |= OFFLOAD_TSO4 | OFFLOAD_TSO6;
+	if (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+		ep->takes |= OFFLOAD_IP_CSUM;
 	ep->gives = (rx & RX_CSUM) != 0;
 }
 

@@ -9,10 +9,11 @@
 #include "config/settings.h"
 
 /* What an endpoint does itself with the frames it takes: bits of endpoint.takes. */
-#define OFFLOAD_CSUM 1   /* completes TCP and UDP checksums, or needs none */
-#define OFFLOAD_TSO4 2   /* takes large TCP frames of IPv4 */
-#define OFFLOAD_TSO6 4   /* and of IPv6 */
-#define OFFLOAD_CHAINS 8 /* takes frames in several buffers */
+#define OFFLOAD_CSUM 1     /* completes TCP and UDP checksums, or needs none */
+#define OFFLOAD_TSO4 2     /* takes large TCP frames of IPv4 */
+#define OFFLOAD_TSO6 4     /* and of IPv6 */
+#define OFFLOAD_CHAINS 8   /* takes frames in several buffers */
+#define OFFLOAD_IP_CSUM 16 /* writes IPv4 headers' checksums where it is told to */
 
 /*
  * The two kinds of things that frames come from and go to, behind one burst interface. A third

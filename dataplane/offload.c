@@ -102,7 +102,7 @@ pseudo_sum(const struct rte_mbuf *m, uint32_t l4_bytes)
 	const struct rte_ipv6_hdr *ip6 = (const struct rte_ipv6_hdr *)ip;
 	uint32_t sum = m->ol_flags & RTE_MBUF_F_TX_IPV4
 			       ? rte_raw_cksum(&ip4->src_addr, 2 * sizeof(ip4->src_addr))
-			       : rte_raw_cksum(ip6->src_addr, 2 * sizeof(ip6->src_addr));
+			       : rte_raw_cksum(&ip6->src_addr, 2 * sizeof(ip6->src_addr));
 
 	sum += rte_cpu_to_be_16((uint16_t)l4_bytes);
 	sum += RTE_BE16(udp ? IPPROTO_UDP : IPPROTO_TCP);

@@ -115,8 +115,8 @@ prepare_whole(const struct offload_way *to, struct rte_mbuf *m)
 		prepare(to, &m, 1);
 		return true;
 	}
-	/* Devices write the IPv4 checksum of each segment, and want it said. */
-	if (m->ol_flags & RTE_MBUF_F_TX_IPV4)
+	/* Most devices write the IPv4 checksum of each segment, and want it said. */
+	if (m->ol_flags & RTE_MBUF_F_TX_IPV4 && to->ep->takes & OFFLOAD_IP_CSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	return rte_eth_tx_prepare(to->ep->ethdev, to->queue, &m, 1) == 1;
 }

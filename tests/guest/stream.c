@@ -11,11 +11,14 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,9 +28,11 @@
 
 static const char usage[] =
 	"usage: stream sink PORT             one connection's bytes; fails if they are wrong\n"
+	"       stream discard PORT          the same, but nobody looks at them\n"
 	"       stream source ADDRESS PORT MILLISECONDS\n"
+	"       stream file ADDRESS PORT MILLISECONDS     the same without copying (sendfile)\n"
 	"       stream nogro INTERFACE       its frames stay as they came\n"
-	"The first two print bytes and microseconds.\n";
+	"All but the last print bytes and microseconds.\n";
 
 static char pattern[PATTERN + CHUNK];
 
@@ -48,7 +53,7 @@ now(void)
 }
 
 static int
-sink(uint16_t port)
+sink(uint16_t port, bool check)
 {
 	static char bytes[CHUNK];
 	struct sockaddr_in6 here = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -63,26 +68,36 @@ sink(uint16_t port)
 	if (fd < 0)
 		return fail("accept");
 	start = now();
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
-		if (memcmp(bytes, pattern + total % PATTERN, (size_t)n) != 0) {
+	/* MSG_TRUNC: not even copied */
+	while ((n = recv(fd, bytes, sizeof(bytes), check ? 0 : MSG_TRUNC)) > 0) {
+		if (check && memcmp(bytes, pattern + total % PATTERN, (size_t)n) != 0) {
 			fprintf(stderr, "stream: wrong bytes after %lld\n", (long long)total);
 			return 1;
 		}
 		total += n;
 	}
 	if (n < 0)
-		return fail("read");
+		return fail("recv");
 	printf("%lld %lld\n", (long long)total, (long long)(now() - start));
 	return 0;
 }
 
+/* A file with the pattern, or -1. */
 static int
-source(const char *address, uint16_t port, int64_t milliseconds)
+pattern_file(void)
+{
+	int fd = memfd_create("pattern", 0);
+
+	return fd >= 0 && write(fd, pattern, sizeof(pattern)) == sizeof(pattern) ? fd : -1;
+}
+
+static int
+source(const char *address, uint16_t port, int64_t milliseconds, bool from_file)
 {
 	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	int64_t total = 0, start = now();
 	char mapped[INET6_ADDRSTRLEN + 8];
-	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	int fd = socket(AF_INET6, SOCK_STREAM, 0), file = from_file ? pattern_file() : -1;
 
 	snprintf(mapped, sizeof(mapped), "%s%s", strchr(address, ':') == NULL ? "::ffff:" : "",
 		 address);
@@ -93,7 +108,9 @@ source(const char *address, uint16_t port, int64_t milliseconds)
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		return fail(address);
 	while (now() - start < milliseconds * 1000) {
-		ssize_t n = write(fd, pattern + total % PATTERN, CHUNK);
+		off_t at = total % PATTERN;
+		ssize_t n =
+			from_file ? sendfile(fd, file, &at, CHUNK) : write(fd, pattern + at, CHUNK);
 
 		if (n < 0)
 			return fail("write");
@@ -121,11 +138,11 @@ main(int argc, char **argv)
 {
 	for (size_t i = 0; i < sizeof(pattern); i++)
 		pattern[i] = (char)(i % PATTERN * 31 + i % PATTERN / 257);
-	if (argc == 3 && strcmp(argv[1], "sink") == 0)
-		return sink((uint16_t)strtol(argv[2], NULL, 10));
-	if (argc == 5 && strcmp(argv[1], "source") == 0)
+	if (argc == 3 && (strcmp(argv[1], "sink") == 0 || strcmp(argv[1], "discard") == 0))
+		return sink((uint16_t)strtol(argv[2], NULL, 10), strcmp(argv[1], "sink") == 0);
+	if (argc == 5 && (strcmp(argv[1], "source") == 0 || strcmp(argv[1], "file") == 0))
 		return source(argv[2], (uint16_t)strtol(argv[3], NULL, 10),
-			      strtol(argv[4], NULL, 10));
+			      strtol(argv[4], NULL, 10), strcmp(argv[1], "file") == 0);
 	if (argc == 3 && strcmp(argv[1], "nogro") == 0)
 		return nogro(argv[2]);
 	fputs(usage, stderr);
