@@ -64,19 +64,20 @@ prepare(const struct offload_way *to, struct rte_mbuf **pkts, uint16_t n)
 		offload_complete(pkts[i]);
 }
 
-/* In bursts; the segments are ours, so those that a guest copied are freed. */
+/* To a device in one go: whoever takes frames together at the other end (GRO) gets them together,
+ * and acknowledges fewer. rte_vhost takes so many at most; it copies, so the segments stay ours. */
 static void
 send_segments(const struct offload_way *to, struct rte_mbuf **pkts, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i += BURST) {
-		uint16_t some = RTE_MIN((uint16_t)(n - i), (uint16_t)BURST);
-
-		if (!endpoint_copies(to->ep) && needs(pkts[i]) != 0)
-			prepare(to, &pkts[i], some);
-		send_ready(to, &pkts[i], some);
+	if (!endpoint_copies(to->ep)) {
+		if (needs(pkts[0]) != 0)
+			prepare(to, pkts, n);
+		send_ready(to, pkts, n);
+		return;
 	}
-	if (endpoint_copies(to->ep))
-		rte_pktmbuf_free_bulk(pkts, n);
+	for (uint16_t i = 0; i < n; i += BURST)
+		send_ready(to, &pkts[i], RTE_MIN((uint16_t)(n - i), (uint16_t)BURST));
+	rte_pktmbuf_free_bulk(pkts, n);
 }
 
 /* A frame that has to be cut. */
