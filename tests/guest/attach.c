@@ -127,6 +127,21 @@ peer_left(struct guest *g)
 	g->readable = false;
 }
 
+static uint16_t
+offload_flags(const struct guest *g, const struct rte_mbuf *m)
+{
+	uint64_t flags = m->ol_flags & (RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_LRO);
+	uint16_t said = 0;
+
+	if (!g->offloads)
+		return flags != 0 ? DATAGRAM_OFFLOAD : 0;
+	if ((flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+		said |= DATAGRAM_UNFINISHED;
+	if (flags & RTE_MBUF_F_RX_LRO)
+		said |= DATAGRAM_LARGE;
+	return said;
+}
+
 /* true: done with the frame, sent or counted as lost. false: the peer's buffer is full. */
 static bool
 send_up(struct guest *g, const struct rte_mbuf *m)
@@ -144,8 +159,7 @@ send_up(struct guest *g, const struct rte_mbuf *m)
 	}
 	if (m->nb_segs > 1)
 		header.flags |= DATAGRAM_SEGMENTED;
-	if ((m->ol_flags & (RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_LRO)) != 0)
-		header.flags |= DATAGRAM_OFFLOAD;
+	header.flags |= offload_flags(g, m);
 	iov[1].iov_len = RTE_MIN(rte_pktmbuf_pkt_len(m), sizeof(flat));
 	iov[1].iov_base = (void *)(uintptr_t)rte_pktmbuf_read(m, 0, iov[1].iov_len, flat);
 	if (writev(g->fd, tap ? iov + 1 : iov, tap ? 1 : 2) >= 0)
@@ -214,12 +228,30 @@ make_frame(struct vguest *v, const char *data, size_t length)
 	return head;
 }
 
+/* As virtio's driver has them from a kernel, or from somebody who means ill. */
+static void
+ask(struct rte_mbuf *m, const struct datagram_asks *asks)
+{
+	m->l2_len = asks->l2_len;
+	m->l3_len = asks->l3_len;
+	m->l4_len = asks->l4_len;
+	m->tso_segsz = asks->segment;
+	m->ol_flags |= asks->what & ASKS_IPV6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (asks->what & ASKS_TCP_CHECKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+	if (asks->what & ASKS_UDP_CHECKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+	if (asks->what & ASKS_SEGMENTS)
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+}
+
 /* Reads one frame into g->down; false: none there. */
 static bool
 read_down(struct vguest *v, struct guest *g)
 {
-	static char data[MAX_FRAME + sizeof(struct datagram_header)];
+	static char data[MAX_FRAME + sizeof(struct datagram_header) + sizeof(struct datagram_asks)];
 	struct datagram_header header = {0};
+	struct datagram_asks asks = {0};
 	bool tap = g->listen_fd < 0;
 	size_t skip = tap ? 0 : sizeof(header);
 	ssize_t n;
@@ -235,12 +267,18 @@ read_down(struct vguest *v, struct guest *g)
 	}
 	if (!tap)
 		memcpy(&header, data, RTE_MIN((size_t)n, sizeof(header)));
+	if (header.flags & DATAGRAM_ASKS) {
+		memcpy(&asks, data + skip, sizeof(asks));
+		skip += sizeof(asks);
+	}
 	if (n < (ssize_t)(skip + RTE_ETHER_HDR_LEN) || header.queue >= g->queues) {
 		g->bad_datagrams++;
 		return true;
 	}
 	g->down = make_frame(v, data + skip, n - skip);
 	g->bad_datagrams += g->down == NULL;
+	if (header.flags & DATAGRAM_ASKS && g->down != NULL)
+		ask(g->down, &asks);
 	g->down_queue = header.queue;
 	g->down_since = rte_get_tsc_cycles();
 	return true;

@@ -27,12 +27,17 @@
 
 #include "tests/guest/vguest.h"
 
+#define RX_OFFLOADS \
+	(RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_LRO)
+#define TX_OFFLOADS \
+	(RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO)
+
 static volatile sig_atomic_t stop_signal;
 
 static const char usage[] =
 	"usage: vguest --dir DIR --port KEY=VALUE,... [--port ...]\n"
 	"  --port name=N,path=SOCKET[,role=client|server][,mac=M][,queues=1][,queue_size=256]\n"
-	"         [,packed=0|1][,mrg_rxbuf=0|1][,tap=IFNAME]\n"
+	"         [,packed=0|1][,mrg_rxbuf=0|1][,offloads=0|1][,tap=IFNAME]\n"
 	"  --dir DIR          where each port without a tap gets its socket, DIR/NAME\n"
 	"  --mtu BYTES        of all ports, default 1500\n"
 	"  --file-prefix P    DPDK's, default vguest\n"
@@ -57,11 +62,12 @@ number(const char *text, uint16_t max)
 static int
 parse_port(struct guest *g, char *text)
 {
-	enum { NAME, PATH, ROLE, MAC, QUEUES, QUEUE_SIZE, PACKED, MRG_RXBUF, TAP, KEYS };
+	enum { NAME, PATH, ROLE, MAC, QUEUES, QUEUE_SIZE, PACKED, MRG_RXBUF, TAP, OFFLOADS, KEYS };
 	static char *const keys[KEYS + 1] = {
-		[NAME] = "name",     [PATH] = "path",     [ROLE] = "role",
-		[MAC] = "mac",       [QUEUES] = "queues", [QUEUE_SIZE] = "queue_size",
-		[PACKED] = "packed", [TAP] = "tap",       [MRG_RXBUF] = "mrg_rxbuf"};
+		[NAME] = "name",        [PATH] = "path",     [ROLE] = "role",
+		[MAC] = "mac",          [QUEUES] = "queues", [QUEUE_SIZE] = "queue_size",
+		[PACKED] = "packed",    [TAP] = "tap",       [MRG_RXBUF] = "mrg_rxbuf",
+		[OFFLOADS] = "offloads"};
 	const char *all = text;
 	char *value;
 
@@ -98,6 +104,9 @@ parse_port(struct guest *g, char *text)
 			break;
 		case PACKED:
 			g->packed = number(value, 1) != 0;
+			break;
+		case OFFLOADS:
+			g->offloads = number(value, 1) != 0;
 			break;
 		case MRG_RXBUF:
 			g->mrg_rxbuf = number(value, 1) != 0;
@@ -189,6 +198,10 @@ start_port(struct vguest *v, struct guest *g, unsigned int index)
 		return rc;
 	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if (g->offloads) {
+		conf.rxmode.offloads |= RX_OFFLOADS;
+		conf.txmode.offloads |= TX_OFFLOADS;
+	}
 	rc = rte_eth_dev_configure(g->port_id, g->queues, g->queues, &conf);
 	for (uint16_t q = 0; rc == 0 && q < g->queues; q++) {
 		rc = rte_eth_rx_queue_setup(g->port_id, q, g->queue_size, SOCKET_ID_ANY, NULL,

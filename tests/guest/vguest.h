@@ -28,10 +28,24 @@
 /* Before every frame on the unix socket; host byte order. */
 struct datagram_header {
 	uint16_t queue; /* the queue it came from, or is to leave by */
-	uint16_t flags; /* DATAGRAM_*; 0 from the test */
+	uint16_t flags; /* DATAGRAM_* */
 };
-#define DATAGRAM_SEGMENTED 1 /* came in more than one mbuf */
-#define DATAGRAM_OFFLOAD 2   /* came with offload flags, which nobody negotiated */
+#define DATAGRAM_SEGMENTED 1  /* came in more than one mbuf */
+#define DATAGRAM_OFFLOAD 2    /* came with offload flags, which nobody negotiated */
+#define DATAGRAM_UNFINISHED 4 /* came with its checksum left to the receiver */
+#define DATAGRAM_LARGE 8      /* came as a large frame, to be cut by the receiver */
+#define DATAGRAM_ASKS 16      /* from the test: a struct datagram_asks follows */
+
+/* What a guest with offloads asks of the switch; no value is checked here. */
+struct datagram_asks {
+	uint16_t l2_len, l3_len, l4_len; /* of headers: the checksum begins behind the first two */
+	uint16_t segment;                /* bytes of payload */
+	uint16_t what;                   /* ASKS_* */
+};
+#define ASKS_TCP_CHECKSUM 1
+#define ASKS_UDP_CHECKSUM 2
+#define ASKS_SEGMENTS 4
+#define ASKS_IPV6 8
 
 struct stream {
 	struct rte_ether_addr src;
@@ -51,7 +65,7 @@ struct guest {
 	char path[108];     /* of the vhost-user socket */
 	char tap[IFNAMSIZ]; /* "": the test is attached by a unix socket */
 	struct rte_ether_addr mac;
-	bool server, packed, mrg_rxbuf;
+	bool server, packed, mrg_rxbuf, offloads;
 	uint16_t queues, queue_size, mtu;
 
 	uint16_t port_id;

@@ -17,7 +17,11 @@ from .daemon import BUILD, poll_until
 
 HEADER = struct.Struct("=HH")  # queue, flags: struct datagram_header
 SEGMENTED = 1
-OFFLOAD = 2
+OFFLOAD = 2  # of a guest that negotiated none
+UNFINISHED, LARGE = 4, 8  # of one with offloads
+ASKS = struct.Struct("=HHHHH")  # struct datagram_asks
+ASKS_FLAG = 16
+TCP_CHECKSUM, UDP_CHECKSUM, SEGMENTS, IPV6 = 1, 2, 4, 8
 PORTS_PER_PROCESS = 24  # below Debian's RTE_MAX_ETHPORTS
 
 
@@ -36,6 +40,7 @@ class GuestPort:
     queue_size: int = 256
     packed: int = 0
     mrg_rxbuf: int = 1
+    offloads: int = 0
     tap: str = ""
 
     def argument(self):
@@ -56,8 +61,13 @@ class Guest:
     def fileno(self):
         return self.sock.fileno()
 
-    def send(self, frame, queue=0):
-        self.sock.sendall(HEADER.pack(queue, 0) + frame)
+    def send(self, frame, queue=0, asks=None):
+        """asks: what a guest with offloads leaves to the switch: the lengths of the Ethernet, IP
+        and TCP headers, a segment's payload, and a sum of TCP_CHECKSUM and so on."""
+        if asks is None:
+            self.sock.sendall(HEADER.pack(queue, 0) + frame)
+        else:
+            self.sock.sendall(HEADER.pack(queue, ASKS_FLAG) + ASKS.pack(*asks) + frame)
 
     def recv(self, timeout=1.0):
         """None: nothing came. ConnectionError: the guest is gone."""

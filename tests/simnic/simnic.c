@@ -132,6 +132,7 @@ dev_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 		info->reta_size = SIMNIC_RETA;
 		info->hash_key_size = 40;
 	}
+	simnic_offload_info(args, info);
 	if (args->flow_keep)
 		info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
 	return 0;
@@ -223,6 +224,7 @@ set_up(struct simnic *s, struct rte_eth_dev *dev)
 	dev->dev_ops = &s->ops;
 	dev->rx_pkt_burst = simnic_rx;
 	dev->tx_pkt_burst = simnic_tx;
+	dev->tx_pkt_prepare = simnic_prepare;
 	dev->data->dev_flags |=
 		RTE_ETH_DEV_INTR_LSC | RTE_ETH_DEV_INTR_RMV | RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
 	s->dev = dev;
@@ -280,7 +282,8 @@ simnic_remove(struct rte_vdev_device *vdev)
 static struct rte_vdev_driver simnic_driver = {.probe = simnic_probe, .remove = simnic_remove};
 
 RTE_PMD_REGISTER_VDEV(net_simnic, simnic_driver);
-RTE_PMD_REGISTER_PARAM_STRING(net_simnic,
-			      "queues=<n> macs=<n> mcs=<n> flows=<n> promisc=<0|1> allmulti=<0|1> "
-			      "count=<0|1> flow_bypass=<0|1> flow_keep=<0|1> mac_multicast=<0|1> "
-			      "rss=<0|1> mac=<address> wire=<path> peer=<path> ctl=<path>");
+RTE_PMD_REGISTER_PARAM_STRING(
+	net_simnic,
+	"queues=<n> macs=<n> mcs=<n> flows=<n> promisc=<0|1> allmulti=<0|1> "
+	"count=<0|1> flow_bypass=<0|1> flow_keep=<0|1> mac_multicast=<0|1> "
+	"rss=<0|1> offloads=<0|1> buffers=<n> mac=<address> wire=<path> peer=<path> ctl=<path>");

@@ -24,6 +24,7 @@
  *     simnic_filter.c  address table, multicast list, promisc, allmulti; what passes
  *     simnic_flow.c    rte_flow: eth dst -> queue
  *     simnic_rxtx.c    queues, RSS table, bursts
+ *     simnic_offload.c checksums and segmentation
  *     simnic_ctl.c     control socket
  */
 #define SIMNIC_QUEUES 64
@@ -55,6 +56,8 @@ extern const char *const simnic_fault_names[FAULTS];
 
 struct simnic_args {
 	uint32_t queues, macs, mcs, flows;
+	uint32_t buffers; /* most of a frame that tx_prepare lets through */
+	bool offloads;    /* checksums both ways, TSO */
 	bool allmulti, promisc, count, flow_bypass, flow_keep, mac_multicast, rss;
 	struct rte_ether_addr mac;
 	char wire[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -80,6 +83,7 @@ struct simnic_queue {
 	uint16_t id;
 	uint64_t packets, bytes;
 	uint32_t size, head, tail; /* size: a power of two */
+	uint32_t piece;            /* transmit: the next one of the frame at head */
 	uint32_t next;             /* of those that wait, the one to repeat */
 	struct rte_mbuf *ring[];
 };
@@ -106,6 +110,7 @@ struct simnic_counts {
 	uint64_t passed, filtered, missed, no_mbuf, too_long, link_down, stopped;
 	uint64_t filtered_run, max_filtered_run; /* frames in a row that were filtered */
 	uint64_t sent, sent_bytes, lost_link_down, lost_no_peer;
+	uint64_t completed, cut; /* frames sent with checksums, and in segments, of ours */
 };
 
 struct simnic {
@@ -181,6 +186,14 @@ void simnic_flush_rings(struct simnic *s);
 void simnic_drain_wire(struct simnic *s);
 uint16_t simnic_rx(void *queue, struct rte_mbuf **pkts, uint16_t n);
 uint16_t simnic_tx(void *queue, struct rte_mbuf **pkts, uint16_t n);
+
+/* simnic_offload.c. A frame leaves in pieces: its segments, or itself. */
+void simnic_offload_info(const struct simnic_args *args, struct rte_eth_dev_info *info);
+uint16_t simnic_prepare(void *queue, struct rte_mbuf **pkts, uint16_t n);
+uint32_t simnic_pieces(const struct rte_mbuf *m);
+/* Writes a piece into s->frame; returns its length. Under the lock. */
+uint32_t simnic_piece(struct simnic *s, const struct rte_mbuf *m, uint32_t i);
+void simnic_verify(const struct simnic *s, struct rte_mbuf *m); /* a received frame */
 
 /* simnic_ctl.c */
 int simnic_ctl_open(struct simnic *s); /* 0, also when there is none; or a negative errno */

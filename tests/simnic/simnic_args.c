@@ -31,6 +31,8 @@ static const struct known {
 	{"flow_bypass", FLAG, offsetof(struct simnic_args, flow_bypass), 1, 0, 1},
 	{"flow_keep", FLAG, offsetof(struct simnic_args, flow_keep), 1, 0, 1},
 	{"mac_multicast", FLAG, offsetof(struct simnic_args, mac_multicast), 0, 0, 1},
+	{"offloads", FLAG, offsetof(struct simnic_args, offloads), 0, 0, 1},
+	{"buffers", NUMBER, offsetof(struct simnic_args, buffers), 64, 1, UINT8_MAX},
 	{"rss", FLAG, offsetof(struct simnic_args, rss), 1, 0, 1},
 	{"mac", MAC, offsetof(struct simnic_args, mac), 0, 0, 0},
 	{"wire", PATH, offsetof(struct simnic_args, wire), 0, 0, 0},

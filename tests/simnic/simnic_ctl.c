@@ -101,8 +101,10 @@ put_counts(FILE *f, const struct simnic *s)
 		put_mac(f, i > 0 ? "," : "", &s->misses[i].dst);
 		fprintf(f, ":%lu", s->misses[i].frames);
 	}
-	fprintf(f, "}},\"tx\":{\"sent\":%lu,\"link_down\":%lu,\"no_peer\":%lu},", n->sent,
-		n->lost_link_down, n->lost_no_peer);
+	fprintf(f,
+		"}},\"tx\":{\"sent\":%lu,\"link_down\":%lu,\"no_peer\":%lu,"
+		"\"completed\":%lu,\"cut\":%lu},",
+		n->sent, n->lost_link_down, n->lost_no_peer, n->completed, n->cut);
 	fprintf(f,
 		"\"calls\":{\"mac_add\":%lu,\"mac_remove\":%lu,\"mac_set\":%lu,\"set_mc\":%lu,"
 		"\"promisc_on\":%lu,\"promisc_off\":%lu,\"allmulti_on\":%lu,\"allmulti_off\":%lu,",

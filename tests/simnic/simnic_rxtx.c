@@ -118,6 +118,7 @@ deliver(struct simnic *s, uint16_t queue, uint32_t h, uint16_t len)
 		m->hash.rss = h;
 		m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
 	}
+	simnic_verify(s, m);
 	push(q, m);
 	q->packets++;
 	q->bytes += len;
@@ -157,16 +158,22 @@ receive(struct simnic *s, size_t len)
 	deliver(s, queue, h, (uint16_t)len);
 }
 
+#define TX_WORK (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM)
+
 /* Sends what waits in q. */
 static void
 transmit(struct simnic *s, struct simnic_queue *q)
 {
 	while (used(q) > 0) {
 		struct rte_mbuf *m = q->ring[q->head & (q->size - 1)];
-		uint32_t len = m->pkt_len;
-		const void *data =
-			len <= sizeof(s->frame) ? rte_pktmbuf_read(m, 0, len, s->frame) : NULL;
+		bool work = (m->ol_flags & TX_WORK) != 0;
+		uint32_t len = work ? simnic_piece(s, m, q->piece) : m->pkt_len;
+		const void *data = NULL;
 
+		if (work)
+			data = s->frame;
+		else if (len <= sizeof(s->frame))
+			data = rte_pktmbuf_read(m, 0, len, s->frame);
 		if (!s->link_up || s->removed || data == NULL || s->wire < 0) {
 			s->n.lost_link_down++;
 		} else if (sendto(s->wire, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -180,6 +187,11 @@ transmit(struct simnic *s, struct simnic_queue *q)
 		} else {
 			s->n.lost_no_peer++;
 		}
+		if (work && ++q->piece < simnic_pieces(m))
+			continue;
+		s->n.completed += work;
+		s->n.cut += q->piece > 1;
+		q->piece = 0;
 		rte_pktmbuf_free(pop(q));
 	}
 }
