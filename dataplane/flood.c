@@ -11,7 +11,10 @@
 
 /* How long after a unicast frame floods are held to their share. */
 #define UNICAST_MEMORY_US 10000
-#define FLOOD_BURST_US 10000 /* of worker time that a source may flood at once */
+#define FLOOD_BURST_US 5000 /* of worker time that a source may flood beyond its share */
+/* After a burst with floods a guest's queue is left alone for so many times what it took: also
+ * before its share is used up others have three quarters of the time. */
+#define FLOOD_PAUSE 4
 /* How long a guest's queue is left alone after a refusal: to take frames only to drop them costs
  * the others as well, and who finds its ring full may slow down. */
 #define FLOOD_HOLD_US 50
@@ -68,12 +71,16 @@ flood_settle(struct worker *w, struct poll_state *source)
 	struct flood_account *account = &w->flood;
 
 	if (account->frames > 0) {
-		source->flooded_until = RTE_MAX(source->flooded_until, w->now) +
-					(rte_rdtsc() - account->started) * price(w, source);
+		uint64_t now = rte_rdtsc(), spent = now - account->started;
+
+		source->flooded_until =
+			RTE_MAX(source->flooded_until, w->now) + spent * price(w, source);
 		/* What stays in a guest's ring is not lost, and others come in between. The wire's
 		 * queue has everybody's frames. */
-		if (!source->poll.from_wire)
+		if (!source->poll.from_wire) {
 			source->burst = burst_for(account);
+			source->held_until = w->now + spent * FLOOD_PAUSE;
+		}
 	} else if (!account->seen || !has_unicast(w)) {
 		source->burst = BURST;
 	}
