@@ -12,9 +12,9 @@
 /* How long after a unicast frame floods are held to their share. */
 #define UNICAST_MEMORY_US 10000
 #define FLOOD_BURST_US 5000 /* of worker time that a source may flood beyond its share */
-/* After a burst with floods a guest's queue is left alone for so many times what it took: also
- * before its share is used up others have three quarters of the time. */
-#define FLOOD_PAUSE 4
+/* After a burst with floods a guest's queue is left alone for so many times what it took: others
+ * have six sevenths of the time also before its share is used up. */
+#define FLOOD_PAUSE 6
 /* How long a guest's queue is left alone after a refusal: to take frames only to drop them costs
  * the others as well, and who finds its ring full may slow down. */
 #define FLOOD_HOLD_US 50
