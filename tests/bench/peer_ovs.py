@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Open vSwitch with DPDK, with files, database and processes of its own; a running one is left
-alone. Guests are dpdkvhostuser ports."""
+"""Open vSwitch with DPDK, with files, database, processes and a network namespace of its own (it
+makes tap devices that outlive it: br0 and ovs-netdev); a running one is left alone. Guests are
+dpdkvhostuser ports."""
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import subprocess
 
 from lib.daemon import poll_until
+from lib.netns import Netns
 
 from . import children
 from .topology import OUTSIDE
@@ -29,6 +31,7 @@ class Ovs:
         self.topology, self.processes, self.logs = topology, [], []
         self.dir = os.path.join(topology.folder, "ovs")
         os.mkdir(self.dir)
+        self.ns = Netns(self.name)
         self.env = {**os.environ, **{f"OVS_{kind}DIR": self.dir for kind in ("RUN", "DB", "LOG",
                                                                             "SYSCONF")}}
         self.db = f"unix:{self.dir}/db.sock"
@@ -54,7 +57,7 @@ class Ovs:
                                 f"--file-prefix=mvsw-ovs-{os.getpid()}"}
         self._vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
                     *(f'other_config:{k}="{v}"' for k, v in config.items()))
-        self._spawn(VSWITCHD, self.db, f"--unixctl={self.dir}/ctl",
+        self._spawn("ip", "netns", "exec", self.ns.name, VSWITCHD, self.db, f"--unixctl={self.dir}/ctl",
                     f"--log-file={self.dir}/vswitchd.log", "-vconsole:off", "-vsyslog:off")
         poll_until(lambda: os.path.exists(f"{self.dir}/ctl"), 20, "ovs-vswitchd listens")
 
@@ -149,6 +152,7 @@ class Ovs:
         for process in reversed(self.processes):
             children.end(process)
         self.processes = []
+        self.ns.delete()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
