@@ -11,6 +11,8 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
+#include "control/pool_plan.h"
+
 #define BIT(feature) (UINT64_C(1) << (feature))
 
 /* UFO cuts datagrams into fragments, which Linux itself gave up. rte_vhost knows no USO. */
@@ -18,7 +20,6 @@
 
 #define SEGMENT_MBUFS 4095   /* more than a device's ring holds of them */
 #define REFERENCE_MBUFS 8191 /* up to three to a segment */
-#define POOL_CACHE 256       /* each worker's */
 #define GUARD_BYTES 8
 
 static const struct {

@@ -113,7 +113,7 @@ static void
 list_add(struct poll_plan *plan, const struct daemon *d, const struct view_poll *poll,
 	 uint32_t allowed, uint8_t pin)
 {
-	uint16_t slot = view_queue_slot(poll->from_wire, poll->index, poll->queue);
+	uint16_t slot = view_poll_slot(poll);
 
 	plan->polls[plan->n] = *poll;
 	plan->queues[plan->n++] = (struct placed_queue){
@@ -202,8 +202,7 @@ mark_moving(const struct daemon *d, struct poll_plan *plan, const bool passes[MA
 	plan->ports_moving = false;
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct view_poll *p = &plan->polls[i];
-		uint8_t now =
-			d->workers.published[view_queue_slot(p->from_wire, p->index, p->queue)];
+		uint8_t now = d->workers.published[view_poll_slot(p)];
 
 		plan->moving[i] = now != NO_WORKER &&
 				  (now != plan->queues[i].worker || passes[uplink_of(d, p)->index]);
@@ -222,7 +221,7 @@ spread(const struct daemon *d, struct poll_plan *plan)
 
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct view_poll *p = &plan->polls[i];
-		uint16_t slot = view_queue_slot(p->from_wire, p->index, p->queue);
+		uint16_t slot = view_poll_slot(p);
 
 		if (new->queues[slot].cycles > old->queues[slot].cycles)
 			plan->queues[i].cycles =
@@ -305,7 +304,7 @@ poll_plan_commit(struct daemon *d, const struct poll_plan *plan)
 			d->workers.placed[slot] = NO_WORKER;
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct view_poll *p = &plan->polls[i];
-		uint16_t slot = view_queue_slot(p->from_wire, p->index, p->queue);
+		uint16_t slot = view_poll_slot(p);
 
 		d->workers.placed[slot] = plan->queues[i].worker;
 		if (is_polled(d, plan, i))

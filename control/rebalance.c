@@ -16,12 +16,6 @@
 #define PERIOD_SECONDS 5 /* of measuring */
 #define REST_SECONDS 10  /* after a move, before measuring begins again */
 
-static uint16_t
-slot_of(const struct view_poll *p)
-{
-	return view_queue_slot(p->from_wire, p->index, p->queue);
-}
-
 /* What each queue cost since the period began. */
 static void
 measure(const struct daemon *d, const struct load_sample *now, struct poll_plan *plan)
@@ -31,7 +25,7 @@ measure(const struct daemon *d, const struct load_sample *now, struct poll_plan 
 	poll_plan_list(d, plan);
 	placement_fill(plan->queues, plan->n, d->workers.n);
 	for (uint32_t i = 0; i < plan->n; i++) {
-		uint16_t slot = slot_of(&plan->polls[i]);
+		uint16_t slot = view_poll_slot(&plan->polls[i]);
 
 		/* Less than then: the slot was cleared, another port has it now. */
 		if (now->queues[slot].cycles >= from->queues[slot].cycles)
@@ -80,11 +74,11 @@ rebalance(struct daemon *d, const struct load_sample *now, struct poll_plan *pla
 			       &outcome))
 		return false;
 	for (uint32_t i = 0; i < plan->n; i++)
-		d->workers.placed[slot_of(&plan->polls[i])] = plan->queues[i].worker;
+		d->workers.placed[view_poll_slot(&plan->polls[i])] = plan->queues[i].worker;
 	if (publish(d) != 0) {
 		log_error("rebalance: out of memory");
 		for (uint32_t i = 0; i < plan->n; i++)
-			d->workers.placed[slot_of(&plan->polls[i])] = former[i];
+			d->workers.placed[view_poll_slot(&plan->polls[i])] = former[i];
 		return false;
 	}
 	tell(d, plan, former, &outcome);

@@ -65,7 +65,7 @@ is_pinned(const struct daemon *d, const struct view_poll *p, uint32_t worker)
 static json_t *
 json_queue(const struct daemon *d, const struct view_poll *p, uint32_t worker, uint64_t all)
 {
-	uint16_t slot = view_queue_slot(p->from_wire, p->index, p->queue);
+	uint16_t slot = view_poll_slot(p);
 	const struct queue_load *new = &d->workers.samples[0].queues[slot];
 	const struct queue_load *old = &d->workers.samples[1].queues[slot];
 	struct rate r = {.cycles = grown(new->cycles, old->cycles),

@@ -13,12 +13,6 @@
 #define HOT_ROUNDS 256   /* empty polls in a row that make a queue cold */
 #define COLD_SWEEP_US 80 /* every cold queue is polled at least this often */
 
-static uint16_t
-slot_of(const struct view_poll *p)
-{
-	return view_queue_slot(p->from_wire, p->index, p->queue);
-}
-
 void
 worker_adopt(struct worker *w, const struct view *v)
 {
@@ -31,8 +25,9 @@ worker_adopt(struct worker *w, const struct view *v)
 	w->next_cold = 0;
 	w->cold_credit = 0;
 	for (uint32_t i = 0; i < w->n_polls; i++)
-		w->polls[i] = (struct poll_state){
-			.poll = mine->polls[i], .slot = slot_of(&mine->polls[i]), .burst = BURST};
+		w->polls[i] = (struct poll_state){.poll = mine->polls[i],
+						  .slot = view_poll_slot(&mine->polls[i]),
+						  .burst = BURST};
 }
 
 static uint16_t

@@ -87,6 +87,12 @@ view_queue_slot(bool from_wire, uint16_t index, uint16_t queue)
 	return (uint16_t)(MAX_UPLINKS * MAX_NIC_QUEUES + index * MAX_QUEUE_PAIRS + queue);
 }
 
+static inline uint16_t
+view_poll_slot(const struct view_poll *p)
+{
+	return view_queue_slot(p->from_wire, p->index, p->queue);
+}
+
 struct view_worker {
 	uint32_t n_polls;
 	const struct view_poll *polls;
