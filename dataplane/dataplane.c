@@ -52,7 +52,7 @@ make_wakeups(struct dataplane *dp, const struct dataplane_config *config)
 	dp->idle_step_us = config->idle_step_us;
 	dp->wake_fd = config->wake_fd;
 	dp->wake_ctx = config->wake_ctx;
-	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep && err == 0; i++)
+	for (uint32_t i = 0; i < dp->n_lcores && dp->may_sleep && err == 0; i++)
 		err = wakeup_create(&dp->wakeups[i]);
 	return err;
 }
@@ -61,14 +61,14 @@ make_wakeups(struct dataplane *dp, const struct dataplane_config *config)
 static void
 watch(struct dataplane *dp, const struct view *v)
 {
-	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+	for (uint32_t i = 0; i < dp->n_lcores && dp->may_sleep; i++)
 		wakeup_watch(&dp->wakeups[i], &v->workers[i], dp->wake_fd, dp->wake_ctx);
 }
 
 static void
 ring(const struct dataplane *dp)
 {
-	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+	for (uint32_t i = 0; i < dp->n_lcores && dp->may_sleep; i++)
 		wakeup_ring(&dp->wakeups[i]);
 }
 
@@ -76,7 +76,7 @@ ring(const struct dataplane *dp)
 static void
 settle(struct dataplane *dp)
 {
-	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+	for (uint32_t i = 0; i < dp->n_lcores && dp->may_sleep; i++)
 		wakeup_settle(&dp->wakeups[i]);
 }
 
@@ -181,14 +181,14 @@ dataplane_create(const struct dataplane_config *config, struct dataplane **out, 
 		return err_set(e, -ENOMEM, "out of memory for the dataplane");
 	dp->pools = config->pools;
 	dp->tsc_hz = rte_get_tsc_hz();
+	RTE_LCORE_FOREACH_WORKER (lcore)
+		if (dp->n_lcores < MAX_WORKERS)
+			dp->lcores[dp->n_lcores++] = lcore;
 	err = make_wakeups(dp, config);
 	if (err != 0) {
 		dataplane_destroy(dp);
 		return err_set(e, err, "the dataplane has no descriptors: %s", strerror(-err));
 	}
-	RTE_LCORE_FOREACH_WORKER (lcore)
-		if (dp->n_lcores < MAX_WORKERS)
-			dp->lcores[dp->n_lcores++] = lcore;
 	err = make_rcu(dp);
 	if (err == 0)
 		err = make_empty_view(&v);
@@ -211,7 +211,7 @@ dataplane_destroy(struct dataplane *dp)
 	for (uint32_t i = 0; i < MAX_WORKERS; i++)
 		rte_free(dp->workers[i]);
 	view_free(atomic_load_explicit(&dp->view, memory_order_relaxed));
-	for (uint32_t i = 0; i < MAX_WORKERS && dp->may_sleep; i++)
+	for (uint32_t i = 0; i < dp->n_lcores && dp->may_sleep; i++)
 		wakeup_destroy(&dp->wakeups[i]);
 	rte_free(dp->qsbr);
 	rte_free(dp);
